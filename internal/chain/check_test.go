@@ -1,0 +1,21 @@
+package chain
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func noErr(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func equal[T any](t testing.TB, want, got T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("difference (-want +got):\n%s", diff)
+	}
+}

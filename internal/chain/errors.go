@@ -1,0 +1,47 @@
+package chain
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+var (
+	// ErrDatadirUsed: another process owns the data directory.
+	ErrDatadirUsed = errors.New("data directory is used by another process")
+	// ErrNotOnHead: a block was sealed or committed that does not follow the head.
+	ErrNotOnHead = errors.New("block does not follow the head")
+	// ErrNotCanonical: a block was named that the canonical chain does not hold.
+	ErrNotCanonical = errors.New("block is not canonical")
+	// ErrFinalized: a rollback would undo a finalized block.
+	ErrFinalized = errors.New("block is finalized")
+	// ErrClosed: the chain was closed.
+	ErrClosed = errors.New("chain is closed")
+	// ErrOverflow ends the stream of a subscriber that fell too far behind.
+	ErrOverflow = errors.New("subscriber fell behind and lost events")
+)
+
+// ForeignDatadirError reports a data directory that holds another chain.
+type ForeignDatadirError struct {
+	Dir    string
+	Stored common.Hash // genesis hash in the directory
+	Given  common.Hash // genesis hash in the configuration
+}
+
+func (e *ForeignDatadirError) Error() string {
+	return fmt.Sprintf("data directory %s holds another chain: its genesis is %s, the configured one %s", e.Dir, e.Stored, e.Given)
+}
+
+// MismatchError reports a block whose execution gives another block than the
+// one that exists.
+type MismatchError struct {
+	Number uint64
+	Want   common.Hash // hash of the existing block
+	Got    common.Hash // hash that execution gives
+	Field  string      // the first header field that differs
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("execution of block %d gives hash %s instead of %s: %s differs", e.Number, e.Got, e.Want, e.Field)
+}

@@ -1,0 +1,83 @@
+package chain
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/rawdb"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/eth"
+	"github.com/ethereum/go-ethereum/eth/ethconfig"
+	"github.com/ethereum/go-ethereum/node"
+	"github.com/ethereum/go-ethereum/p2p"
+)
+
+// instanceDir is the directory below DataDir in which geth keeps its databases;
+// a stock geth started on DataDir finds them there.
+const instanceDir = "geth"
+
+// stateBufferMiB is the write buffer of the path database. It is small, since
+// flushes come by time and number of blocks long before it fills.
+const stateBufferMiB = 32
+
+// startNode starts the embedded node.
+func startNode(c *Config) (*node.Node, *eth.Ethereum, error) {
+	nodeKey, err := crypto.GenerateKey() // the node has no peers to know it by
+	if err != nil {
+		return nil, nil, fmt.Errorf("generate node key: %w", err)
+	}
+	stack, err := node.New(&node.Config{
+		Name:    instanceDir,
+		DataDir: c.DataDir,
+		P2P:     p2p.Config{PrivateKey: nodeKey, NoDiscovery: true, NoDial: true},
+	})
+	if err != nil {
+		if errors.Is(err, node.ErrDatadirUsed) {
+			return nil, nil, fmt.Errorf("%s: %w", c.DataDir, ErrDatadirUsed)
+		}
+		return nil, nil, fmt.Errorf("create node in %s: %w", c.DataDir, err)
+	}
+	backend, err := eth.New(stack, ethConfig(c))
+	if err == nil {
+		err = stack.Start()
+	}
+	if err != nil {
+		if mismatch := new(core.GenesisMismatchError); errors.As(err, &mismatch) {
+			err = &ForeignDatadirError{Dir: c.DataDir, Stored: mismatch.Stored, Given: mismatch.New}
+		} else {
+			err = fmt.Errorf("open chain in %s: %w", c.DataDir, err)
+		}
+		return nil, nil, errors.Join(err, stack.Close())
+	}
+	return stack, backend, nil
+}
+
+// ethConfig derives geth's settings from ours. geth's defaults would use 3 to 4
+// GiB of caches and forget state older than 128 blocks, which is two minutes.
+func ethConfig(c *Config) *ethconfig.Config {
+	conf := ethconfig.Defaults
+	conf.Genesis = c.Genesis
+	conf.SyncMode = ethconfig.FullSync
+	conf.StateScheme = rawdb.PathScheme
+	conf.NoPruning = true // makes the path database index the histories
+	conf.StateHistory = c.History
+	conf.TrienodeHistory = int64(c.History)
+	conf.TransactionHistory = c.History
+	conf.LogHistory = c.History
+
+	conf.DatabaseCache = c.CacheMiB / 4
+	conf.TrieCleanCache = c.CacheMiB / 2
+	conf.SnapshotCache = max(c.CacheMiB/4, 1)
+	conf.TrieDirtyCache = stateBufferMiB
+	conf.DatabaseHandles = 512
+
+	conf.RPCTxFeeCap = 0
+	conf.RPCGasCap = c.GasCap
+	conf.RPCEVMTimeout = c.CallTimeout
+	conf.EngineMaxReorgDepth = 0
+	// The node's own pool stays empty: transactions reach blocks another way.
+	conf.TxPool.NoLocals = true
+	conf.TxPool.Journal = ""
+	return &conf
+}
