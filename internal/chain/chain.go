@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
-	"github.com/ethereum/go-ethereum/core/rawdb"
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/eth"
@@ -158,144 +155,7 @@ func (c *Chain) TransactionBlock(tx common.Hash) (block motet.BlockRef, index ui
 // (filters, gas estimator, tracers). It must be used for reading only.
 func (c *Chain) Backend() *eth.EthAPIBackend { return c.eth.APIBackend }
 
-// Import inserts blocks that any stock geth would accept, with geth's own
-// processing, and makes them canonical. It returns how many were inserted.
-func (c *Chain) Import(ctx context.Context, blocks types.Blocks) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return 0, ErrClosed
-	}
-	inserted := 0
-	for inserted < len(blocks) {
-		if err := ctx.Err(); err != nil {
-			return inserted, err
-		}
-		chunk := blocks[inserted:min(inserted+int(c.conf.FlushBlocks), len(blocks))]
-		n, err := c.importChunk(chunk)
-		inserted += n
-		if err != nil {
-			return inserted, err
-		}
-	}
-	return inserted, nil
-}
-
-func (c *Chain) importChunk(chunk types.Blocks) (int, error) {
-	before := c.Head()
-	n, err := c.bc.InsertChain(chunk)
-	if err != nil {
-		return n, fmt.Errorf("import block %d: %w", chunk[min(n, len(chunk)-1)].NumberU64(), err)
-	}
-	if c.Head().Hash() == before.Hash() {
-		return len(chunk), nil // all were known
-	}
-	if err := c.flushHead(); err != nil {
-		return len(chunk), err
-	}
-	if err := c.db.SyncKeyValue(); err != nil {
-		return len(chunk), haltf(err, "sync chain store after block %d", c.Head().Number)
-	}
-	for _, block := range chunk {
-		if c.subs.any() {
-			c.subs.publish(Event{Block: block, Receipts: c.ReceiptsOf(block)})
-		}
-	}
-	c.metrics.head.Set(float64(c.Head().Number.Uint64()))
-	return len(chunk), nil
-}
-
-// Export writes the canonical blocks from first to last, both included, in the
-// format that geth's export writes and its import reads: RLP, one after the other.
-func (c *Chain) Export(w io.Writer, first, last uint64) error {
-	if err := c.bc.ExportN(w, first, last); err != nil {
-		return fmt.Errorf("export blocks %d to %d: %w", first, last, err)
-	}
-	return nil
-}
-
 // haltf wraps an error after which the state of durable storage is not known.
 func haltf(err error, format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %w", motet.ErrHalt, fmt.Sprintf(format, args...), err)
-}
-
-// flushState tells which states have reached the disk. Its fields belong to the
-// holder of Chain.mu.
-type flushState struct {
-	// flushed is the newest block whose state was handed to the disk writer,
-	// durable the newest whose state is known to be on disk.
-	flushed, durable motet.BlockRef
-	root             common.Hash // state root of flushed
-	oldest           time.Time   // when the first block above flushed was committed
-	generation       uint64      // counts events that make open tries stale
-}
-
-// flushLoop flushes an idle chain and lets the finalized label follow the disk.
-func (c *Chain) flushLoop(ctx context.Context) {
-	defer close(c.done)
-	tick := time.NewTicker(max(c.conf.FlushInterval/10, 10*time.Millisecond))
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if !c.mu.TryLock() {
-			continue // the writer is at work and flushes when it is due
-		}
-		if err := c.maybeFlush(); err != nil {
-			c.log.Error("state flush broke", slog.Any("err", err))
-		}
-		c.mu.Unlock()
-	}
-}
-
-// maybeFlush flushes if it is due, and takes notice of flushes that ended.
-func (c *Chain) maybeFlush() error {
-	if err := c.noticeFlushed(); err != nil {
-		return err
-	}
-	head := c.Head()
-	behind := head.Number.Uint64() - c.flush.flushed.Number
-	c.metrics.unflushed.Set(float64(behind))
-	if behind == 0 || behind < c.conf.FlushBlocks && time.Since(c.flush.oldest) < c.conf.FlushInterval {
-		return nil
-	}
-	return c.flushHead()
-}
-
-// flushHead hands the head's state to the disk writer. It returns before the
-// write has ended, but not before the one of the flush before it has.
-//
-// The flush drops every state but the head's from memory, so it happens only
-// between blocks and only with the head's root.
-func (c *Chain) flushHead() error {
-	head := c.Head()
-	if head.Root == c.flush.root {
-		c.flush.flushed = motet.RefOf(head)
-		return nil
-	}
-	start := time.Now()
-	if err := c.bc.TrieDB().Commit(head.Root, false); err != nil {
-		return haltf(err, "flush state of block %d", head.Number)
-	}
-	c.metrics.flushSeconds.Observe(time.Since(start).Seconds())
-	c.flush.flushed, c.flush.root = motet.RefOf(head), head.Root
-	c.flush.generation++
-	return nil
-}
-
-// noticeFlushed finds out whether the last flush is on disk, and if so makes it
-// durable and lets the finalized label pass on.
-func (c *Chain) noticeFlushed() error {
-	if c.flush.durable == c.flush.flushed || rawdb.ReadSnapshotRoot(c.db) != c.flush.root {
-		return nil
-	}
-	if err := c.db.SyncKeyValue(); err != nil {
-		return haltf(err, "sync chain store")
-	}
-	c.flush.durable = c.flush.flushed
-	c.applyFinalized()
-	return nil
 }

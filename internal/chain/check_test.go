@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"math/big"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,7 +16,7 @@ func noErr(t testing.TB, err error) {
 
 func equal[T any](t testing.TB, want, got T) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b *big.Int) bool { return (a == nil) == (b == nil) && (a == nil || a.Cmp(b) == 0) })); diff != "" {
 		t.Fatalf("difference (-want +got):\n%s", diff)
 	}
 }

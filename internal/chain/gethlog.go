@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/log"
 )
@@ -22,13 +23,21 @@ func routeGethLog(l *slog.Logger) {
 // our debug steps, and some of its warnings report what we do on purpose.
 type gethHandler struct{ next slog.Handler }
 
-// expectedLine lists the warnings and errors of geth that belong to normal work.
+// expectedLine lists the warnings and errors of geth that belong to normal work
+// or that their caller gets as an error too.
 func expectedLine(msg string) bool {
+	if strings.Contains(msg, "BAD BLOCK") { // Import of an invalid block
+		return true
+	}
 	switch msg {
 	case "Impossible reorg, please file an issue", // a rollback by more than 32 blocks
 		"Large chain reorg detected",
+		"Truncating freezer table",      // the same, and the repair of a crash
+		"Failed to load old bad blocks", // there were none
 		"Head state missing, repairing", // restart after a crash; Open executes the rest
 		"Unclean shutdown detected",
+		"Failed to reset txpool state", // of a block flushed meanwhile; the pool is empty anyway
+		"Failed to reset blobpool state",
 		"Head block is not reachable", // the freezer starts before the genesis is written
 		"P2P server will be useless, neither dialing nor listening":
 		return true

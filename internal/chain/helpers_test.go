@@ -92,21 +92,28 @@ func tryOpen(t testing.TB, dir string, change ...func(*Config, *Deps)) (*Chain, 
 	return Open(t.Context(), conf, deps)
 }
 
-// transfer signs a transfer of one wei with data from account i.
-func transfer(i int, nonce uint64, to common.Address, data ...byte) *types.Transaction {
-	return types.MustSignNewTx(testKey(i), types.LatestSignerForChainID(big.NewInt(testChainID)), &types.DynamicFeeTx{
-		ChainID: big.NewInt(testChainID), Nonce: nonce, To: &to, Value: big.NewInt(1), Data: data,
-		Gas: 300_000, GasTipCap: big.NewInt(1), GasFeeCap: big.NewInt(params.InitialBaseFee),
-	})
+// sign signs a transaction of account i.
+func sign(i int, tx types.DynamicFeeTx) *types.Transaction {
+	tx.ChainID = big.NewInt(testChainID)
+	tx.GasTipCap, tx.GasFeeCap = big.NewInt(1), big.NewInt(2*params.InitialBaseFee)
+	return types.MustSignNewTx(testKey(i), types.LatestSignerForChainID(tx.ChainID), &tx)
 }
 
-// deploy signs the creation of a contract with that runtime code.
+func transfer(i int, nonce uint64, to common.Address) *types.Transaction {
+	return sign(i, types.DynamicFeeTx{Nonce: nonce, To: &to, Value: big.NewInt(1), Gas: 21_000})
+}
+
+func call(i int, nonce uint64, to common.Address, data ...byte) *types.Transaction {
+	return sign(i, types.DynamicFeeTx{Nonce: nonce, To: &to, Data: data, Gas: 100_000})
+}
+
+func create(i int, nonce uint64, init []byte) *types.Transaction {
+	return sign(i, types.DynamicFeeTx{Nonce: nonce, Data: init, Gas: 200_000})
+}
+
+// deploy creates a contract with that runtime code.
 func deploy(i int, nonce uint64, runtime []byte) *types.Transaction {
-	init := append([]byte{0x60, byte(len(runtime)), 0x80, 0x60, 0x0b, 0x60, 0x00, 0x39, 0x60, 0x00, 0xf3}, runtime...)
-	return types.MustSignNewTx(testKey(i), types.LatestSignerForChainID(big.NewInt(testChainID)), &types.DynamicFeeTx{
-		ChainID: big.NewInt(testChainID), Nonce: nonce, Data: init, Gas: 1_000_000,
-		GasTipCap: big.NewInt(1), GasFeeCap: big.NewInt(params.InitialBaseFee),
-	})
+	return create(i, nonce, append([]byte{0x60, byte(len(runtime)), 0x80, 0x60, 0x0b, 0x60, 0x00, 0x39, 0x60, 0x00, 0xf3}, runtime...))
 }
 
 // build executes txs on the head and returns the outcome.

@@ -1,0 +1,93 @@
+package chain
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/rawdb"
+
+	"github.com/motet-evm/motet"
+)
+
+// flushState tells which states have reached the disk. Its fields belong to the
+// holder of Chain.mu.
+type flushState struct {
+	// flushed is the newest block whose state was handed to the disk writer,
+	// durable the newest whose state is known to be on disk.
+	flushed, durable motet.BlockRef
+	root             common.Hash // state root of flushed
+	oldest           time.Time   // when the first block above flushed was committed
+	generation       uint64      // counts events that make open tries stale
+}
+
+// flushLoop flushes an idle chain and lets the finalized label follow the disk.
+func (c *Chain) flushLoop(ctx context.Context) {
+	defer close(c.done)
+	tick := time.NewTicker(max(c.conf.FlushInterval/10, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if !c.mu.TryLock() {
+			continue // the writer is at work and flushes when it is due
+		}
+		if err := c.maybeFlush(); err != nil {
+			c.log.Error("state flush broke", slog.Any("err", err))
+		}
+		c.mu.Unlock()
+	}
+}
+
+// maybeFlush flushes if it is due, and takes notice of flushes that ended.
+func (c *Chain) maybeFlush() error {
+	if err := c.noticeFlushed(); err != nil {
+		return err
+	}
+	head := c.Head()
+	behind := head.Number.Uint64() - c.flush.flushed.Number
+	c.metrics.unflushed.Set(float64(behind))
+	if behind == 0 || behind < c.conf.FlushBlocks && time.Since(c.flush.oldest) < c.conf.FlushInterval {
+		return nil
+	}
+	return c.flushHead()
+}
+
+// flushHead hands the head's state to the disk writer. It returns before the
+// write has ended, but not before the one of the flush before it has.
+//
+// The flush drops every state but the head's from memory, so it happens only
+// between blocks and only with the head's root.
+func (c *Chain) flushHead() error {
+	head := c.Head()
+	if head.Root == c.flush.root {
+		c.flush.flushed = motet.RefOf(head)
+		return nil
+	}
+	start := time.Now()
+	if err := c.bc.TrieDB().Commit(head.Root, false); err != nil {
+		return haltf(err, "flush state of block %d", head.Number)
+	}
+	c.metrics.flushSeconds.Observe(time.Since(start).Seconds())
+	c.flush.flushed, c.flush.root = motet.RefOf(head), head.Root
+	c.flush.generation++
+	return nil
+}
+
+// noticeFlushed finds out whether the last flush is on disk, and if so makes it
+// durable and lets the finalized label pass on.
+func (c *Chain) noticeFlushed() error {
+	if c.flush.durable == c.flush.flushed || rawdb.ReadSnapshotRoot(c.db) != c.flush.root {
+		return nil
+	}
+	if err := c.db.SyncKeyValue(); err != nil {
+		return haltf(err, "sync chain store")
+	}
+	c.flush.durable = c.flush.flushed
+	c.applyFinalized()
+	return nil
+}
