@@ -1,0 +1,160 @@
+package oracle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/rawdb"
+	"github.com/ethereum/go-ethereum/core/state"
+	"github.com/ethereum/go-ethereum/core/tracing"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/vm"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/ethereum/go-ethereum/triedb"
+
+	"github.com/motet-evm/motet"
+)
+
+// Env is what a block is executed in.
+type Env struct {
+	Config *params.ChainConfig
+	Header *types.Header
+	// BlockHash returns the hash of the ancestor with the given number.
+	BlockHash func(number uint64) common.Hash
+}
+
+// Block is an open block over a StateDB of geth. It is owned by one goroutine.
+type Block struct {
+	env   Env
+	db    *state.StateDB
+	evm   *vm.EVM
+	gas   *core.GasPool
+	rules params.Rules
+	txs   int
+	logs  []*types.Log
+}
+
+// Open starts a block on db and runs the system calls that precede its
+// transactions. Hooks observe the changes of state; they may be nil.
+func Open(env Env, db *state.StateDB, hooks *tracing.Hooks) *Block {
+	vmdb := vm.StateDB(db)
+	if hooks != nil {
+		vmdb = state.NewHookedState(db, hooks)
+	}
+	b := &Block{
+		env: env,
+		db:  db,
+		evm: vm.NewEVM(blockContext(env), vmdb, env.Config, vm.Config{}),
+		gas: core.NewGasPool(env.Header.GasLimit),
+	}
+	b.rules = b.evm.GetRules()
+	if root := env.Header.ParentBeaconRoot; root != nil {
+		core.ProcessBeaconBlockRoot(*root, b.evm, nil)
+	}
+	if b.rules.IsPrague {
+		core.ProcessParentBlockHash(env.Header.ParentHash, b.evm, nil)
+	}
+	return b
+}
+
+// Apply executes tx. On error the transaction is not part of the block, and the
+// state and the gas left are those before it.
+func (b *Block) Apply(tx *motet.Tx) (*types.Receipt, error) {
+	msg, err := Message(tx, b.env.Header.BaseFee)
+	if err != nil {
+		return nil, err
+	}
+	b.db.SetTxContext(tx.Hash(), b.txs, uint32(b.txs+1))
+	result, err := b.Call(msg)
+	if err != nil {
+		return nil, err
+	}
+	receipt := core.MakeReceipt(b.evm, result, b.db, b.env.Header.Number, common.Hash{}, b.env.Header.Time, tx.Transaction, b.gas.CumulativeUsed(), nil)
+	b.logs = append(b.logs, receipt.Logs...)
+	b.txs++
+	return receipt, nil
+}
+
+// Call executes msg and finalises the state, without a receipt.
+func (b *Block) Call(msg *core.Message) (*core.ExecutionResult, error) {
+	snapshot, gas := b.db.Snapshot(), *b.gas
+	result, err := core.ApplyMessage(b.evm, msg, b.gas)
+	if err != nil {
+		b.db.RevertToSnapshot(snapshot)
+		*b.gas = gas
+		return nil, err
+	}
+	b.evm.StateDB.Finalise(b.rules)
+	return result, nil
+}
+
+// GasUsed returns the gas that the block has used so far.
+func (b *Block) GasUsed() uint64 { return b.gas.Used() }
+
+// Rules returns the fork rules in force.
+func (b *Block) Rules() params.Rules { return b.rules }
+
+// Finish applies the withdrawals and the system calls that end a block, and
+// returns its EIP-7685 requests. The block is unusable afterwards.
+func (b *Block) Finish(ctx context.Context, withdrawals types.Withdrawals) ([][]byte, error) {
+	defer b.evm.Release()
+	h := b.env.Header
+	requests, _, err := core.PostExecution(ctx, b.env.Config, h.Number, h.Time, b.logs, withdrawals, b.evm, uint32(b.txs+1))
+	if err != nil {
+		return nil, fmt.Errorf("end of block %d: %w", h.Number, err)
+	}
+	return requests, b.db.Error()
+}
+
+// NewState returns a StateDB that reads from reader and has no trie behind it:
+// it can execute and be asked for values, but not for a root.
+func NewState(reader state.Reader) (*state.StateDB, error) {
+	disk := rawdb.NewMemoryDatabase()
+	db := state.NewMPTDatabase(triedb.NewDatabase(disk, nil), state.NewCodeDB(disk))
+	return state.NewWithReader(types.EmptyRootHash, db, reader)
+}
+
+// Message converts tx as geth does, with the sender that is known already.
+func Message(tx *motet.Tx, baseFee *big.Int) (*core.Message, error) {
+	return core.TransactionToMessage(tx.Transaction, knownSender(tx.From), baseFee)
+}
+
+func blockContext(env Env) vm.BlockContext {
+	bc := core.NewEVMBlockContext(env.Header, chain{config: env.Config}, &env.Header.Coinbase)
+	bc.GetHash = env.BlockHash
+	return bc
+}
+
+// chain is the part of a ChainContext that a block context is made from.
+type chain struct {
+	core.ChainContext
+	config *params.ChainConfig
+}
+
+func (c chain) Config() *params.ChainConfig { return c.config }
+
+// knownSender is a signer for transactions whose sender was recovered before.
+type knownSender common.Address
+
+var errNotSigner = errors.New("sender is known, signature is not")
+
+func (s knownSender) Sender(*types.Transaction) (common.Address, error) {
+	return common.Address(s), nil
+}
+
+func (s knownSender) SignatureValues(*types.Transaction, []byte) (r, sv, v *big.Int, err error) {
+	return nil, nil, nil, errNotSigner
+}
+
+func (s knownSender) ChainID() *big.Int { return nil }
+
+func (s knownSender) Hash(*types.Transaction) common.Hash { return common.Hash{} }
+
+func (s knownSender) Equal(other types.Signer) bool {
+	o, ok := other.(knownSender)
+	return ok && o == s
+}
