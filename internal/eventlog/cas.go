@@ -59,6 +59,9 @@ var (
 // send appends payload after last. On success last has moved on. Errors that
 // leave no doubt are returned as they are; any other leaves doubt set.
 func (w *writer) send(ctx context.Context, payload []byte) error {
+	if err := w.conn.await(ctx); err != nil {
+		return err
+	}
 	link, broken := w.conn.nc.Stats().Reconnects, w.conn.broken()
 	future, err := w.conn.js.PublishAsync(w.subject, payload,
 		jetstream.WithExpectLastSequence(w.last),
@@ -96,7 +99,8 @@ func (w *writer) refused(err error) error {
 	var api *jetstream.APIError
 	if !errors.As(err, &api) {
 		if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) {
-			w.doubt = nil // no stream listened
+			w.doubt = nil         // no stream listened
+			time.Sleep(retryWait) // it is starting; callers repeat at once
 			return unavailable(err)
 		}
 		return err
@@ -131,16 +135,19 @@ func (w *writer) settle(ctx context.Context) (verdict, *jetstream.RawStreamMsg, 
 		switch {
 		case err != nil && errors.Is(err, motet.ErrHalt):
 			return conflict, nil, err
-		case err != nil: // not reachable now
+		case err != nil: // not reachable now, or a connection that says nothing
 			absent = 0
+			if errors.Is(err, context.DeadlineExceeded) {
+				w.renew()
+			}
 		case v == landed:
 			w.last, w.doubt = w.last+1, nil
 		case v == missing:
 			// Seen from the connection that carried it, it may still be on its
 			// way. Seen twice from a later one, it is not: and if it should
 			// arrive all the same, the next append is refused and finds it.
-			if w.conn.nc.Stats().Reconnects == w.link {
-				_ = w.conn.nc.ForceReconnect() // fails only when closed or already at it
+			if w.renew() {
+				absent = 0
 			} else if absent++; absent > 2 {
 				w.doubt = nil
 				w.conn.metrics.doubts.WithLabelValues(missing.String()).Inc()
@@ -160,9 +167,19 @@ func (w *writer) settle(ctx context.Context) (verdict, *jetstream.RawStreamMsg, 
 	}
 }
 
+// renew replaces the connection that carried the message in doubt, unless that
+// has happened already. It reports whether it did.
+func (w *writer) renew() bool {
+	if w.conn.nc.Stats().Reconnects != w.link {
+		return false
+	}
+	_ = w.conn.nc.ForceReconnect() // fails only when closed or already at it
+	return true
+}
+
 // look asks the stream's leader what stands at last+1.
 func (w *writer) look(ctx context.Context) (verdict, *jetstream.RawStreamMsg, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, min(requestTimeout, w.conn.cfg.Timeout/4))
 	defer cancel()
 	info, err := w.stream.Info(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -61,9 +61,11 @@ type Conn struct {
 	log     *slog.Logger
 	now     func() time.Time
 	metrics *metrics
+	server  *Server // nil if it is external
 
-	mu   sync.Mutex
-	lost chan struct{} // closed when the current connection breaks
+	mu    sync.Mutex
+	lost  chan struct{} // closed when the current connection breaks
+	marks []*mark
 }
 
 const (
@@ -94,7 +96,7 @@ func Connect(ctx context.Context, cfg Config, deps Deps) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{cfg: cfg, log: deps.Log, now: deps.Now, metrics: m, lost: make(chan struct{})}
+	c := &Conn{cfg: cfg, log: deps.Log, now: deps.Now, metrics: m, server: deps.Server, lost: make(chan struct{})}
 	opts := []nats.Option{
 		nats.Name("motet"),
 		nats.MaxReconnects(-1),
@@ -134,7 +136,14 @@ func Connect(ctx context.Context, cfg Config, deps Deps) (*Conn, error) {
 }
 
 // Close closes the connection. Appends in progress end with an error.
-func (c *Conn) Close() { c.nc.Close() }
+func (c *Conn) Close() {
+	c.nc.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.marks {
+		m.close()
+	}
+}
 
 // Connected reports whether the server can be reached at this moment.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
@@ -152,6 +161,28 @@ func (c *Conn) disconnected(err error) {
 }
 
 func (c *Conn) reconnected() { c.log.Info("nats connection is back") }
+
+// await waits, for the configured time at most, while the connection is broken.
+func (c *Conn) await(ctx context.Context) error {
+	if c.nc.IsConnected() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	tick := time.NewTicker(retryWait)
+	defer tick.Stop()
+	for !c.nc.IsConnected() {
+		if c.nc.IsClosed() {
+			return unavailable(nats.ErrConnectionClosed)
+		}
+		select {
+		case <-ctx.Done():
+			return unavailable(nats.ErrConnectionReconnecting)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
 
 // broken returns a channel that is closed when the connection breaks.
 func (c *Conn) broken() <-chan struct{} {

@@ -11,8 +11,8 @@ import (
 // where ours was to be is its Epoch.
 var ErrDeposed = errors.New("deposed by another writer")
 
-// ErrForeign marks a log that belongs to another chain.
-var ErrForeign = errors.New("log belongs to another chain")
+// ErrForeign marks a log that belongs to another chain. It wraps motet.ErrHalt.
+var ErrForeign = fmt.Errorf("log belongs to another chain: %w", motet.ErrHalt)
 
 // ErrGeneration says that a cursor's generation is not that of the log: the log
 // was written anew since. The reader has to start at the log's first record and

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -26,6 +26,7 @@ type Intake struct {
 	w      writer
 	next   uint64  // sequence that the next transaction gets
 	places []place // where transactions lie, oldest first
+	mark   *mark
 
 	mu    sync.Mutex
 	queue []*ticket
@@ -46,10 +47,14 @@ type ticket struct {
 	done  chan error // buffered
 }
 
+// size returns the room that t takes in a message.
 func (t *ticket) size() int {
 	n := 0
 	for _, raw := range t.txs {
 		n += txSize(raw)
+	}
+	for i := range t.fates {
+		n += fateSize(&t.fates[i])
 	}
 	return n
 }
@@ -59,6 +64,10 @@ func (t *ticket) size() int {
 func (c *Conn) OpenIntake(ctx context.Context, id Identity) (*Intake, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
+	m, err := c.openMark(intakeStream)
+	if err != nil {
+		return nil, err
+	}
 	subject := "motet." + strconv.FormatUint(id.ChainID, 10) + ".intake"
 	s, err := c.openStream(ctx, id, jetstream.StreamConfig{
 		Name:       intakeStream,
@@ -79,8 +88,17 @@ func (c *Conn) OpenIntake(ctx context.Context, id Identity) (*Intake, error) {
 		turn: make(chan struct{}, 1),
 		w:    writer{conn: c, stream: s, subject: subject},
 		next: 1,
+		mark: m,
 	}
-	return in, in.resync(ctx)
+	if err := in.resync(ctx); err != nil {
+		return nil, err
+	}
+	return in, m.check(intakeStream, in.w.last, in.tail())
+}
+
+// tail is what the mark remembers. A stream that was made anew is another one.
+func (in *Intake) tail() Cursor {
+	return Cursor{Generation: uint64(in.w.stream.CachedInfo().Created.UnixNano()), Counter: in.w.last} //nolint:gosec // not before 1970
 }
 
 // resync takes the end of the stream as the place to go on from.
@@ -126,7 +144,7 @@ func (in *Intake) AppendTxs(ctx context.Context, raw [][]byte) (first uint64, er
 
 // AppendFates makes final fates durable.
 func (in *Intake) AppendFates(ctx context.Context, fates []motet.Fate) error {
-	const atOnce = 1000 // far below a message's size
+	const atOnce = 1000
 	for part := range slices.Chunk(fates, atOnce) {
 		if err := in.submit(ctx, &ticket{fates: part, done: make(chan error, 1)}); err != nil {
 			return fmt.Errorf("append %d fates to intake: %w", len(fates), err)
@@ -168,8 +186,12 @@ func (in *Intake) commit(ctx context.Context, group []*ticket) {
 	for len(group) > 0 {
 		n, size := 0, 0
 		fates := group[0].fates != nil
-		for n < len(group) && (group[n].fates != nil) == fates && (n == 0 || !fates && size+group[n].size() <= maxPayload-intakeOverhead) {
-			size += group[n].size()
+		for n < len(group) && (group[n].fates != nil) == fates {
+			more := group[n].size()
+			if n > 0 && size+more > maxPayload-intakeOverhead {
+				break
+			}
+			size += more
 			n++
 		}
 		err := in.write(ctx, group[:n])
@@ -182,7 +204,11 @@ func (in *Intake) commit(ctx context.Context, group []*ticket) {
 
 // write commits tickets of one kind.
 func (in *Intake) write(ctx context.Context, group []*ticket) error {
-	if fates := group[0].fates; fates != nil {
+	if group[0].fates != nil {
+		var fates []motet.Fate
+		for _, t := range group {
+			fates = append(fates, t.fates...)
+		}
 		payload, err := encodeFates(in.next, fates)
 		if err != nil {
 			return err
@@ -235,6 +261,9 @@ func (in *Intake) put(ctx context.Context, payload []byte, n int) error {
 	in.conn.metrics.intakeSeconds.Observe(in.conn.now().Sub(start).Seconds())
 	in.conn.metrics.intakeWrites.Inc()
 	in.conn.metrics.intakeTxs.Add(float64(n))
+	if err := in.mark.set(in.tail()); err != nil {
+		in.conn.log.Warn("intake cannot remember its tail", slog.Any("err", err))
+	}
 	in.next += uint64(n)
 	in.places = append(in.places, place{seq: in.w.last, end: in.next})
 	return nil
@@ -297,50 +326,47 @@ func (in *Intake) Replay(ctx context.Context, tx func(seq uint64, raw []byte) er
 		return fmt.Errorf("replay intake: %w", unavailable(err))
 	}
 	in.places = nil
+	if info.State.Msgs == 0 {
+		return nil
+	}
+	src := source{conn: in.conn, stream: in.w.stream, next: info.State.FirstSeq}
+	defer src.close()
 	var next uint64
-	for seq := info.State.FirstSeq; seq <= in.w.last && info.State.Msgs > 0; seq++ {
-		e, err := in.entry(ctx, seq)
-		if err != nil {
+	for src.next <= in.w.last {
+		seq := src.next
+		data, err := src.read(ctx)
+		if err != nil && !errors.Is(err, errMissing) {
 			return fmt.Errorf("replay intake: %w", err)
 		}
-		if next != 0 && e.next < next {
-			return fmt.Errorf("replay intake: %w", &DamageError{Stream: intakeStream, Sequence: seq, Err: errIntakeForm})
+		var e *entry
+		if err == nil {
+			e, err = decodeEntry(data)
+		}
+		if err == nil && e.next < next {
+			err = errIntakeForm
+		}
+		if err != nil {
+			return fmt.Errorf("replay intake: %w", &DamageError{Stream: intakeStream, Sequence: seq, Err: err})
 		}
 		next = e.end()
 		in.places = append(in.places, place{seq: seq, end: next})
-		for i, raw := range e.txs {
-			if err := tx(e.next+uint64(i), raw); err != nil {
-				return fmt.Errorf("replay transaction %d: %w", e.next+uint64(i), err)
-			}
-		}
-		for _, f := range e.fates {
-			if err := fate(f); err != nil {
-				return fmt.Errorf("replay fate of %s: %w", f.Hash, err)
-			}
+		if err := e.visit(tx, fate); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (in *Intake) entry(ctx context.Context, seq uint64) (*entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, in.conn.cfg.Timeout)
-	defer cancel()
-	for {
-		msg, err := in.w.stream.GetMsg(ctx, seq)
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound):
-			return nil, &DamageError{Stream: intakeStream, Sequence: seq, Err: err}
-		case err == nil:
-			e, err := decodeEntry(msg.Data)
-			if err != nil {
-				return nil, &DamageError{Stream: intakeStream, Sequence: seq, Err: err}
-			}
-			return e, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, unavailable(err)
-		case <-time.After(retryWait):
+func (e *entry) visit(tx func(seq uint64, raw []byte) error, fate func(motet.Fate) error) error {
+	for i, raw := range e.txs {
+		if err := tx(e.next+uint64(i), raw); err != nil { //nolint:gosec // i counts up
+			return fmt.Errorf("replay transaction %d: %w", e.next+uint64(i), err) //nolint:gosec // as above
 		}
 	}
+	for _, f := range e.fates {
+		if err := fate(f); err != nil {
+			return fmt.Errorf("replay fate of %s: %w", f.Hash, err)
+		}
+	}
+	return nil
 }

@@ -50,6 +50,15 @@ func (e *entry) end() uint64 { return e.next + uint64(len(e.txs)) }
 // txSize returns the room that a transaction takes in a message.
 func txSize(raw []byte) int { return len(raw) + uvarintLen(uint64(len(raw))) }
 
+// fateSize returns an upper bound of the room that a fate takes in a message. A
+// reason is cut to maxReason.
+func fateSize(f *motet.Fate) int {
+	const fixed = 2*33 + 2*9 + 3*4 + 32 // hashes, numbers, RLP prefixes, state
+	return fixed + min(len(f.Reason), maxReason)
+}
+
+const maxReason = 512
+
 func uvarintLen(v uint64) int {
 	n := 1
 	for ; v >= 0x80; v >>= 7 {
@@ -85,7 +94,7 @@ func encodeTxs(first uint64, txs [][]byte) []byte {
 func encodeFates(next uint64, fates []motet.Fate) ([]byte, error) {
 	list := make([]fateV1, len(fates))
 	for i, f := range fates {
-		list[i] = fateV1{Hash: f.Hash, State: string(f.State), Reason: f.Reason, By: f.By, Block: f.Block, Index: f.Index}
+		list[i] = fateV1{Hash: f.Hash, State: string(f.State), Reason: f.Reason[:min(len(f.Reason), maxReason)], By: f.By, Block: f.Block, Index: f.Index}
 	}
 	body, err := rlp.EncodeToBytes(list)
 	if err != nil {

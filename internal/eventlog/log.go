@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"maps"
 	"strconv"
 	"sync"
@@ -31,6 +32,7 @@ type Log struct {
 	tail Cursor
 	hash common.Hash // of the record at tail
 	last *Record
+	mark *mark
 }
 
 // span says which records a stream holds.
@@ -49,12 +51,19 @@ func logSubject(chainID uint64) string {
 func (c *Conn) OpenLog(ctx context.Context, id Identity) (*Log, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	l := &Log{conn: c, id: id}
+	m, err := c.openMark(logStream)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{conn: c, id: id, mark: m}
 	s, err := c.openStream(ctx, id, l.streamConfig(span{generation: l.newGeneration(0), first: 1, base: 1}))
 	if err != nil {
 		return nil, err
 	}
-	return l, l.adopt(ctx, s)
+	if err := l.adopt(ctx, s); err != nil {
+		return nil, err
+	}
+	return l, m.check(logStream, l.w.last, l.tail)
 }
 
 func (l *Log) streamConfig(sp span) jetstream.StreamConfig {
@@ -237,6 +246,9 @@ func (l *Log) encode(bodies []Body) (batch, error) {
 }
 
 func (l *Log) advance(b batch) {
+	if err := l.mark.set(b.last.Cursor); err != nil {
+		l.conn.log.Warn("log cannot remember its tail", slog.Any("err", err))
+	}
 	l.tail, l.hash, l.last = b.last.Cursor, b.hash, &b.last
 	l.conn.metrics.records.Add(float64(b.records))
 	l.conn.metrics.appendBytes.Add(float64(len(b.payload)))

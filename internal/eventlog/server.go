@@ -31,11 +31,13 @@ type ServerConfig struct {
 // it acknowledges it.
 type Server struct {
 	ns       *server.Server
+	storeDir string
 	password string
 }
 
 // The accounts of the embedded server: roles have all rights; an outsider needs
-// no credentials and may only listen to the log and read it message by message.
+// no credentials and may only listen to the log and read it message by message,
+// through the JetStream API prefix MOTET.API.
 const (
 	roleUser     = "motet"
 	serverConfig = `
@@ -53,8 +55,8 @@ accounts {
     users: [{user: outside, password: outside}]
     imports: [
       {stream: {account: MOTET, subject: "motet.*.chain"}}
-      {service: {account: MOTET, subject: "$JS.API.STREAM.INFO.MOTET_CHAIN"}}
-      {service: {account: MOTET, subject: "$JS.API.STREAM.MSG.GET.MOTET_CHAIN"}}
+      {service: {account: MOTET, subject: "$JS.API.STREAM.INFO.MOTET_CHAIN"}, to: "MOTET.API.STREAM.INFO.MOTET_CHAIN"}
+      {service: {account: MOTET, subject: "$JS.API.STREAM.MSG.GET.MOTET_CHAIN"}, to: "MOTET.API.STREAM.MSG.GET.MOTET_CHAIN"}
     ]
   }
 }
@@ -107,7 +109,7 @@ func StartServer(cfg ServerConfig, log *slog.Logger) (*Server, error) {
 	}
 	ns.SetLoggerV2(serverLogger{log}, false, false, false)
 	ns.Start()
-	s := &Server{ns: ns, password: password}
+	s := &Server{ns: ns, storeDir: opts.StoreDir, password: password}
 	if !ns.ReadyForConnections(readyTimeout) {
 		s.Shutdown()
 		return nil, errNotReady

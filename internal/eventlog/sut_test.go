@@ -8,13 +8,16 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/core/types"
 	"go.uber.org/goleak"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/internal/testkit/natstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	natstest.ServeIfChild()
+	goleak.VerifyTestMain(m)
+}
 
 var testID = Identity{ChainID: 7, Genesis: common.HexToHash("0x6e")} //nolint:gochecknoglobals // a constant
 
@@ -117,5 +120,3 @@ func next(t testing.TB, f *Feed) Record {
 	}
 	return r
 }
-
-var _ = types.Header{}
