@@ -44,9 +44,10 @@ func (p *Pool) refresh(acc *account) {
 	for len(acc.items) > 0 && acc.items[0].nonce < acc.nonce {
 		it := acc.items[0]
 		if it.inFlight {
-			// Its Settle judges it, even where the view is ahead of that.
+			// The view is ahead of the Settle that will judge it.
 			acc.nonce = it.nonce
-			break
+			p.relink(acc)
+			return
 		}
 		p.overtaken(it, acc.nonce)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/big"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,8 +153,8 @@ func (p *Pool) Reset(open *motet.Open, view state.Reader) {
 	rollback := open.Number < p.block
 	fee := saturate(open.BaseFee)
 	reorder := fee != p.baseFee || open.GasLimit != p.gasLimit
-	p.view, p.block, p.baseFee, p.gasLimit = view, open.Number, fee, open.GasLimit
-	clear(p.floors)
+	p.block, p.baseFee, p.gasLimit = open.Number, fee, open.GasLimit
+	p.adopt(view)
 	p.tails, p.queued = nil, nil
 	if r := p.restored; r != nil {
 		p.restored = nil
@@ -167,6 +169,20 @@ func (p *Pool) Reset(open *motet.Open, view state.Reader) {
 	}
 	if len(p.ready) > 0 {
 		signal(p.wake)
+	}
+}
+
+// adopt judges by view from now on, and at once those senders of whom the former
+// view did not know what they spent.
+func (p *Pool) adopt(view state.Reader) {
+	p.view = view
+	unseen := slices.Collect(maps.Keys(p.floors))
+	clear(p.floors)
+	for _, addr := range unseen {
+		if acc := p.accounts[addr]; acc != nil {
+			p.refresh(acc)
+			p.settled(acc)
+		}
 	}
 }
 

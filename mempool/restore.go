@@ -142,9 +142,6 @@ func (p *Pool) Readd(ctx context.Context, txs []*motet.Tx) error {
 		}
 	}
 	p.mu.RUnlock()
-	if len(items) == 0 {
-		return nil
-	}
 	raw := make([][]byte, len(items))
 	for i, it := range items {
 		var err error
@@ -157,7 +154,11 @@ func (p *Pool) Readd(ctx context.Context, txs []*motet.Tx) error {
 	p.mu.Lock()
 	p.ledger.begin(b)
 	p.mu.Unlock()
-	first, err := p.deps.Intake.AppendTxs(ctx, raw)
+	var first uint64
+	var err error
+	if len(items) > 0 {
+		first, err = p.deps.Intake.AppendTxs(ctx, raw)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ledger.end(b)
@@ -165,23 +166,17 @@ func (p *Pool) Readd(ctx context.Context, txs []*motet.Tx) error {
 		return fmt.Errorf("append %d transactions of a rollback to intake: %w", len(items), err)
 	}
 	p.earliest -= int64(len(items))
-	touched := make(map[*account]struct{})
 	for i, it := range items {
+		if p.all[it.hash] != nil {
+			continue // submitted again meanwhile
+		}
 		it.seq = first + uint64(i)
 		it.arrival = p.earliest + int64(i)
 		p.ledger.add(it)
-		if p.all[it.hash] != nil {
-			it.released = true // submitted again meanwhile
-			continue
-		}
 		p.included.remove(it.hash)
 		p.force(it)
-		touched[it.acc] = struct{}{}
 	}
-	for acc := range touched {
-		p.refresh(acc)
-		p.settled(acc)
-	}
+	p.refreshAll()
 	if len(p.ready) > 0 {
 		signal(p.wake)
 	}

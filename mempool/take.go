@@ -64,8 +64,9 @@ type Settlement struct {
 	// So a transaction that is deferred over and over does not keep its taker
 	// busy.
 	Deferred []*motet.Tx
-	// View is the state after the slice, or nil to go on with the former one;
-	// then nonces are still right and balances wait for the next view.
+	// View is the state after the slice, not after later ones, or nil to go on
+	// with the former one; then nonces are still right and balances wait for the
+	// next view. See Reset for how long it must serve.
 	View state.Reader
 }
 
@@ -86,10 +87,6 @@ func (p *Pool) Settle(s Settlement) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.unpark()
-	if s.View != nil {
-		p.view = s.View
-		clear(p.floors)
-	}
 	touched := make(map[*account]struct{}, len(s.Included))
 	for _, in := range s.Included {
 		p.settleIncluded(in, s.View == nil, touched)
@@ -109,6 +106,9 @@ func (p *Pool) Settle(s Settlement) {
 			it.acc.skipFlight()
 			touched[it.acc] = struct{}{}
 		}
+	}
+	if s.View != nil {
+		p.adopt(s.View)
 	}
 	for acc := range touched {
 		if !acc.empty() && (s.View != nil || p.floors[acc.addr] > acc.nonce) {
