@@ -110,9 +110,10 @@ func TestChecks(t *testing.T) {
 // right.
 func TestChecksSeeErrors(t *testing.T) {
 	for name, spoil := range map[string]func(*motet.Outcome){
-		"balance": func(o *motet.Outcome) { o.Changes.Accounts[0].Balance.AddUint64(&o.Changes.Accounts[0].Balance, 1) },
-		"nonce":   func(o *motet.Outcome) { o.Changes.Accounts[0].Nonce++ },
-		"lost":    func(o *motet.Outcome) { o.Changes.Accounts = o.Changes.Accounts[1:] },
+		"balance": func(o *motet.Outcome) { a := living(o); a.Balance.AddUint64(&a.Balance, 1) },
+		"nonce":   func(o *motet.Outcome) { living(o).Nonce++ },
+		"slot":    func(o *motet.Outcome) { stored(o).Storage[0].Value[0]++ },
+		"lost":    func(o *motet.Outcome) { a := stored(o); a.Storage = a.Storage[1:] },
 		"gas":     func(o *motet.Outcome) { o.GasUsed-- },
 		"log":     func(o *motet.Outcome) { spoilLog(o.Receipts) },
 	} {
@@ -132,6 +133,26 @@ func TestChecksSeeErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// living returns a changed account that exists.
+func living(o *motet.Outcome) *motet.AccountChange {
+	for i := range o.Changes.Accounts {
+		if a := &o.Changes.Accounts[i]; !a.Deleted && a.Nonce > 0 {
+			return a
+		}
+	}
+	panic("no account changed")
+}
+
+// stored returns a changed account with a changed slot.
+func stored(o *motet.Outcome) *motet.AccountChange {
+	for i := range o.Changes.Accounts {
+		if a := &o.Changes.Accounts[i]; !a.Deleted && len(a.Storage) > 0 {
+			return a
+		}
+	}
+	panic("no slot changed")
 }
 
 func spoilLog(receipts types.Receipts) {
