@@ -1,0 +1,77 @@
+package executor
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/params"
+)
+
+// commit writes the transaction into the block's memory, in place: nobody reads
+// the memory meanwhile, and the transaction ran on committed values.
+func (s *txState) commit(rules *params.Rules) {
+	for _, a := range s.accounts[:s.nAccounts] {
+		if a.mutations > 0 && a.flags&isPresent != 0 && a.entry != nil {
+			s.commitAccount(a, rules)
+		}
+	}
+	for _, l := range s.slots[:s.nSlots] {
+		if l.value != l.base && l.entry != nil && l.account.flags&isDestructed == 0 {
+			s.memory.setSlot(l.entry, l.value)
+		}
+	}
+}
+
+func (s *txState) commitAccount(a *account, rules *params.Rules) {
+	v := accountValue{balance: a.balance, nonce: a.nonce, code: a.code, exists: true}
+	switch {
+	case a.flags&isDestructed != 0 && rules.IsAmsterdam && !a.balance.IsZero():
+		// EIP-8246: what a destroyed account received stays, and nothing else.
+		v.nonce, v.code = 0, nil
+	case a.flags&isDestructed != 0, rules.IsEIP158 && a.empty():
+		v = accountValue{}
+		a.flags |= isDestructed // its storage goes as well
+		if a.base.exists {
+			a.entry.cell.wiped++
+			s.memory.wiped = true
+		}
+	}
+	s.memory.setAccount(a.entry, v)
+}
+
+// setAccount commits v in place.
+func (m *memory) setAccount(e *accountEntry, v accountValue) {
+	m.list(e)
+	c := &e.cell
+	if c.Committed() != &c.own {
+		c.own.Task = c.Committed().Task
+		c.Commit(&c.own)
+	}
+	c.own.Value = v
+}
+
+// setSlot commits value in place.
+func (m *memory) setSlot(e *slotEntry, value common.Hash) {
+	m.listSlot(e)
+	c := &e.cell
+	if c.Committed() != &c.own {
+		c.own.Task = c.Committed().Task
+		c.Commit(&c.own)
+	}
+	c.own.Value = value
+	c.wiped = e.key.account.cell.wiped
+}
+
+// list remembers that the block changed the account.
+func (m *memory) list(e *accountEntry) {
+	if !e.cell.listed {
+		e.cell.listed = true
+		m.changedAccounts = append(m.changedAccounts, e)
+	}
+}
+
+// listSlot remembers that the block changed the slot.
+func (m *memory) listSlot(e *slotEntry) {
+	if !e.cell.listed {
+		e.cell.listed = true
+		m.changedSlots = append(m.changedSlots, e)
+	}
+}

@@ -1,0 +1,43 @@
+package executor
+
+import "github.com/ethereum/go-ethereum/common"
+
+// guess is how a speculative execution reads: committed values with the writes
+// of earlier transactions on top that have executed but not committed. What it
+// returns need not be right, since every read is compared with the committed
+// value before the transaction commits.
+type guess struct {
+	task int
+}
+
+func (g *guess) account(e *accountEntry) accountValue {
+	committed := e.cell.Committed()
+	v := committed.Value
+	w := e.cell.Below(g.task, committed.Task)
+	if w == nil {
+		return v
+	}
+	var sum accountWrite
+	for ; w != nil; w = w.Older(committed.Task) {
+		sum.delta.Add(&sum.delta, &w.Write.delta)
+		if w.Write.nonceSet && !sum.nonceSet {
+			sum.nonce, sum.nonceSet = w.Write.nonce, true
+		}
+		if w.Write.codeSet && !sum.codeSet {
+			sum.code, sum.codeSet = w.Write.code, true
+		}
+		if w.Write.deleted {
+			v = accountValue{}
+			break
+		}
+	}
+	return sum.applyTo(v)
+}
+
+func (g *guess) slot(e *slotEntry) common.Hash {
+	committed := e.cell.Committed()
+	if w := e.cell.Below(g.task, committed.Task); w != nil {
+		return w.Value
+	}
+	return committed.Value
+}

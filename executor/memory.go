@@ -1,0 +1,220 @@
+package executor
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/state"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/holiman/uint256"
+
+	"github.com/motet-evm/motet/executor/blockstm"
+)
+
+// beforeBlock is the position of the values that a block starts from.
+const beforeBlock = -1
+
+// code is a contract's code under its hash. An account without code has a nil
+// *code.
+type code struct {
+	hash common.Hash
+	blob atomic.Pointer[[]byte] // nil until it is read
+}
+
+func newCode(hash common.Hash, blob []byte) *code {
+	c := &code{hash: hash}
+	c.blob.Store(&blob)
+	return c
+}
+
+// sameCode reports whether two accounts run the same code.
+func sameCode(a, b *code) bool {
+	return a == b || (a != nil && b != nil && a.hash == b.hash)
+}
+
+// accountValue is one complete version of an account. All that is derived from
+// an account within a transaction is derived from one such value, read once:
+// two reads of the same account could straddle a commit.
+type accountValue struct {
+	balance uint256.Int
+	nonce   uint64
+	code    *code
+	exists  bool
+}
+
+func (v *accountValue) empty() bool {
+	return v.nonce == 0 && v.code == nil && v.balance.IsZero()
+}
+
+// accountWrite is what one transaction does to an account. Balances change by
+// deltas modulo 2^256, so that credits to one account do not conflict.
+type accountWrite struct {
+	delta    uint256.Int
+	nonce    uint64
+	code     *code
+	nonceSet bool
+	codeSet  bool
+	deleted  bool
+}
+
+// applyTo returns what v becomes by w. Accounts that end up empty do not exist:
+// it is used under the rules of Spurious Dragon and later only.
+func (w *accountWrite) applyTo(v accountValue) accountValue {
+	if w.deleted {
+		return accountValue{}
+	}
+	v.balance.Add(&v.balance, &w.delta)
+	if w.nonceSet {
+		v.nonce = w.nonce
+	}
+	if w.codeSet {
+		v.code = w.code
+	}
+	v.exists = !v.empty()
+	return v
+}
+
+type (
+	accountVersion = blockstm.Version[accountWrite, accountValue]
+	slotVersion    = blockstm.Version[struct{}, common.Hash]
+	accountEntry   = entry[common.Address, accountCell]
+	slotEntry      = entry[slotKey, slotCell]
+)
+
+type slotKey struct {
+	account *accountEntry
+	key     common.Hash
+}
+
+// accountCell is an account as the open block knows it.
+type accountCell struct {
+	blockstm.Cell[accountWrite, accountValue]
+
+	claimed atomic.Bool
+	base    accountVersion // before the block; immutable once committed first
+	own     accountVersion // written in place while nothing runs concurrently
+
+	// The rest belongs to the committer.
+	wiped  uint32 // times that the block destroyed the account, and its storage
+	listed bool   // in memory.accounts
+}
+
+// slotCell is a storage slot as the open block knows it.
+type slotCell struct {
+	blockstm.Cell[struct{}, common.Hash]
+
+	claimed atomic.Bool
+	base    slotVersion
+	own     slotVersion
+
+	wiped  uint32 // value of the account's counter when own was written
+	listed bool   // in memory.slots
+}
+
+// memory is the state of an open block over the state before it: every account
+// and slot that the block has looked at, with the value before the block and the
+// committed one. Finding and loading is safe for concurrent use, committing is
+// for one goroutine.
+type memory struct {
+	reader   state.Reader
+	seeds    seeds
+	accounts table[common.Address, accountCell]
+	slots    table[slotKey, slotCell]
+
+	changedAccounts []*accountEntry
+	changedSlots    []*slotEntry
+	wiped           bool // some account with storage may have been destroyed
+}
+
+func newMemory() *memory { return &memory{seeds: newSeeds()} }
+
+func (m *memory) reset(reader state.Reader) {
+	m.reader, m.wiped = reader, false
+	m.accounts.reset()
+	m.slots.reset()
+	clear(m.changedAccounts)
+	clear(m.changedSlots)
+	m.changedAccounts = m.changedAccounts[:0]
+	m.changedSlots = m.changedSlots[:0]
+}
+
+// account returns the cell of addr, loaded. When the reader fails, the cell
+// stays unloaded.
+func (m *memory) account(addr *common.Address, hash uint64) (*accountEntry, error) {
+	e := m.accounts.intern(hash, *addr)
+	if e.cell.Committed() != nil {
+		return e, nil
+	}
+	var v accountValue
+	acct, err := m.reader.Account(*addr)
+	if err != nil {
+		return nil, fmt.Errorf("read account %x: %w", addr[:], err)
+	}
+	if acct != nil {
+		v.exists, v.nonce, v.balance = true, acct.Nonce, *acct.Balance
+		if hash := common.BytesToHash(acct.CodeHash); hash != types.EmptyCodeHash {
+			v.code = &code{hash: hash}
+		}
+	}
+	version := &e.cell.base
+	if !e.cell.claimed.CompareAndSwap(false, true) {
+		version = new(accountVersion) // another worker loads the cell as well
+	}
+	version.Task, version.Value = beforeBlock, v
+	e.cell.Load(version)
+	return e, nil
+}
+
+// slot returns the cell of a slot, loaded.
+func (m *memory) slot(account *accountEntry, key *common.Hash) (*slotEntry, error) {
+	e := m.slots.intern(m.seeds.slot(account.hash, key), slotKey{account, *key})
+	if e.cell.Committed() != nil {
+		return e, nil
+	}
+	value, err := m.reader.Storage(account.key, *key)
+	if err != nil {
+		return nil, fmt.Errorf("read slot %x of %x: %w", key[:], account.key[:], err)
+	}
+	version := &e.cell.base
+	if !e.cell.claimed.CompareAndSwap(false, true) {
+		version = new(slotVersion)
+	}
+	version.Task, version.Value = beforeBlock, value
+	e.cell.Load(version)
+	return e, nil
+}
+
+// blob returns the bytes of c, which addr runs.
+func (m *memory) blob(addr common.Address, c *code) ([]byte, error) {
+	if c == nil {
+		return nil, nil
+	}
+	if blob := c.blob.Load(); blob != nil {
+		return *blob, nil
+	}
+	blob := m.reader.Code(addr, c.hash)
+	if len(blob) == 0 {
+		return nil, fmt.Errorf("read code of %x: code %x is missing", addr[:], c.hash[:])
+	}
+	c.blob.Store(&blob)
+	return blob, nil
+}
+
+// slotValue returns the committed value of a slot, which a destroyed account
+// has lost.
+func slotValue(e *slotEntry) common.Hash {
+	if e.cell.wiped != e.key.account.cell.wiped {
+		return common.Hash{}
+	}
+	return e.cell.Committed().Value
+}
+
+// slotBefore returns what the slot holds before the block's changes to it: nothing,
+// once the account has been destroyed.
+func slotBefore(e *slotEntry) (value common.Hash) {
+	if e.key.account.cell.wiped > 0 {
+		return value
+	}
+	return e.cell.base.Value
+}

@@ -1,0 +1,50 @@
+package executor
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/params"
+
+	"github.com/motet-evm/motet"
+)
+
+// fill writes the parts of a receipt that do not depend on the transaction's
+// place in the block. Before Byzantium a receipt carries the state root after
+// the transaction, which an executor cannot know: PostState stays empty.
+func (b *block) fill(r *types.Receipt, tx *motet.Tx, m *message, gasUsed uint64, failed bool, logs []*types.Log) {
+	*r = types.Receipt{
+		Type:              tx.Type(),
+		Status:            types.ReceiptStatusSuccessful,
+		TxHash:            tx.Hash(),
+		GasUsed:           gasUsed,
+		EffectiveGasPrice: m.gasPrice.ToBig(),
+		BlockNumber:       b.context.BlockNumber,
+	}
+	if failed {
+		r.Status = types.ReceiptStatusFailed
+	}
+	if tx.Type() == types.BlobTxType {
+		r.BlobGasUsed = uint64(len(tx.BlobHashes()) * params.BlobTxBlobGasPerBlob)
+		r.BlobGasPrice = b.context.BlobBaseFee
+	}
+	if m.To == nil {
+		r.ContractAddress = crypto.CreateAddress(tx.From, m.Nonce)
+	}
+	if len(logs) > 0 {
+		r.Logs = append(make([]*types.Log, 0, len(logs)), logs...)
+		r.Bloom = types.CreateBloom(r)
+	}
+}
+
+// place writes the rest: the transaction is the next one of the block.
+func (b *block) place(r *types.Receipt) {
+	b.gasUsed += r.GasUsed
+	r.CumulativeGasUsed = b.gasUsed
+	r.TransactionIndex = uint(len(b.included))
+	for _, log := range r.Logs {
+		log.TxHash, log.TxIndex, log.Index = r.TxHash, r.TransactionIndex, b.logs
+		log.BlockNumber, log.BlockTimestamp, log.BlockHash = b.env.Header.Number.Uint64(), b.env.Header.Time, common.Hash{}
+		b.logs++
+	}
+}
