@@ -88,6 +88,7 @@ func (m *blockMaker) extend() *types.Block {
 // Every block that Seal makes is valid for a stock node that starts from the
 // genesis file, and both agree on receipts and state.
 func TestStockNodeAcceptsBlocks(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "genesis.json")
 	noErr(t, WriteGenesis(path, testGenesis()))
 	genesis, err := ReadGenesis(path)
@@ -115,6 +116,7 @@ func TestStockNodeAcceptsBlocks(t *testing.T) {
 }
 
 func TestResetAndDeletedAccounts(t *testing.T) {
+	t.Parallel()
 	s := newSUT(t)
 	addr := crypto.CreateAddress(testAddr(9), 0)
 	s.extend(transfer(0, 0, addr))
@@ -139,6 +141,7 @@ func TestResetAndDeletedAccounts(t *testing.T) {
 }
 
 func TestWithdrawalsAndEmptyBlocks(t *testing.T) {
+	t.Parallel()
 	s := newSUT(t)
 	parent := s.Head()
 	empty := s.extend()
@@ -163,6 +166,7 @@ func TestWithdrawalsAndEmptyBlocks(t *testing.T) {
 
 // A block whose executor lost its changes must not become canonical.
 func TestUnchangedStateHalts(t *testing.T) {
+	t.Parallel()
 	s := newSUT(t)
 	out := s.build()
 	out.Changes = &motet.StateChanges{}
@@ -176,6 +180,7 @@ func TestUnchangedStateHalts(t *testing.T) {
 }
 
 func TestSealChecksExistingBlocks(t *testing.T) {
+	t.Parallel()
 	s, other := newSUT(t), newSUT(t)
 	block := other.extend(transfer(0, 0, common.Address{1}))
 	out := s.build(transfer(0, 0, common.Address{1}))
@@ -192,6 +197,7 @@ func TestSealChecksExistingBlocks(t *testing.T) {
 }
 
 func TestCommitOrder(t *testing.T) {
+	t.Parallel()
 	s := newSUT(t)
 	genesis := s.Head()
 	first, err := s.Seal(genesis, s.build(transfer(0, 0, common.Address{1})))
@@ -222,6 +228,7 @@ func TestCommitOrder(t *testing.T) {
 }
 
 func TestImportExport(t *testing.T) {
+	t.Parallel()
 	m := newBlockMaker(newSUT(t))
 	var blocks types.Blocks
 	for range 20 {

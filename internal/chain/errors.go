@@ -33,6 +33,17 @@ func (e *ForeignDatadirError) Error() string {
 	return fmt.Sprintf("data directory %s holds another chain: its genesis is %s, the configured one %s", e.Dir, e.Stored, e.Given)
 }
 
+// ForkScheduleError reports a genesis whose forks would have been in force, or
+// not, for blocks that the chain holds already.
+type ForkScheduleError struct{ Err error }
+
+func (e *ForkScheduleError) Error() string {
+	return "the fork schedule of the genesis contradicts blocks of the chain: " + e.Err.Error()
+}
+
+// Unwrap returns geth's error, which names the fork.
+func (e *ForkScheduleError) Unwrap() error { return e.Err }
+
 // MismatchError reports a block whose execution gives another block than the
 // one that exists.
 type MismatchError struct {

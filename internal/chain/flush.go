@@ -20,6 +20,7 @@ type flushState struct {
 	root             common.Hash // state root of flushed
 	oldest           time.Time   // when the first block above flushed was committed
 	generation       uint64      // counts events that make open tries stale
+	indexed          bool        // states below flushed can be read
 }
 
 // flushLoop flushes an idle chain and lets the finalized label follow the disk.
@@ -51,10 +52,52 @@ func (c *Chain) maybeFlush() error {
 	head := c.Head()
 	behind := head.Number.Uint64() - c.flush.flushed.Number
 	c.metrics.unflushed.Set(float64(behind))
-	if behind == 0 || behind < c.conf.FlushBlocks && time.Since(c.flush.oldest) < c.conf.FlushInterval {
+	if !c.flushDue(behind) {
 		return nil
 	}
 	return c.flushHead()
+}
+
+// indexGrace is how much longer than the flush interval states stay in memory
+// while older ones could not be read.
+const indexGrace = 30 * time.Second
+
+// flushDue decides about a flush with behind blocks above the last one.
+//
+// A flush turns the states below the head into history, which can be read only
+// when geth's indexer has left its initial phase: it looks every 15 s whether
+// there is something to index. So the first block is flushed at once, which
+// starts the indexer, and later flushes wait a little for it.
+func (c *Chain) flushDue(behind uint64) bool {
+	age := time.Since(c.flush.oldest)
+	switch {
+	case behind == 0:
+		return false
+	case behind >= c.conf.FlushBlocks || c.flush.flushed.Number == 0:
+		return true
+	case age < c.conf.FlushInterval:
+		return false
+	default:
+		return age >= c.conf.FlushInterval+indexGrace || c.historyReadable()
+	}
+}
+
+// historyReadable reports whether states that are no layers any more can be read.
+func (c *Chain) historyReadable() bool {
+	if !c.flush.indexed {
+		_, err := c.history.Reader(c.historyProbe())
+		c.flush.indexed = err == nil
+	}
+	return c.flush.indexed
+}
+
+// historyProbe returns the root of a state that the history must hold by now:
+// the one before the last flushed block.
+func (c *Chain) historyProbe() common.Hash {
+	if h := c.bc.GetHeaderByNumber(c.flush.flushed.Number - 1); h != nil {
+		return h.Root
+	}
+	return common.Hash{}
 }
 
 // flushHead hands the head's state to the disk writer. It returns before the

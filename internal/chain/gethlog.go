@@ -26,20 +26,35 @@ type gethHandler struct{ next slog.Handler }
 // expectedLine lists the warnings and errors of geth that belong to normal work
 // or that their caller gets as an error too.
 func expectedLine(msg string) bool {
-	if strings.Contains(msg, "BAD BLOCK") { // Import of an invalid block
-		return true
+	if strings.Contains(msg, "BAD BLOCK") || strings.HasPrefix(msg, "Served ") {
+		return true // an invalid block given to Import; a request that ends in an error
 	}
 	switch msg {
-	case "Impossible reorg, please file an issue", // a rollback by more than 32 blocks
+	case // A rollback, and imports that replace blocks.
+		"Impossible reorg, please file an issue",
 		"Large chain reorg detected",
-		"Truncating freezer table",      // the same, and the repair of a crash
-		"Failed to load old bad blocks", // there were none
-		"Head state missing, repairing", // restart after a crash; Open executes the rest
-		"Unclean shutdown detected",
-		"Failed to reset txpool state", // of a block flushed meanwhile; the pool is empty anyway
+		"Truncating freezer table",
+		// The node's own pool is empty, so it does not matter that the state it
+		// wants to look at was flushed meanwhile.
+		"Failed to reset txpool state",
 		"Failed to reset blobpool state",
-		"Head block is not reachable", // the freezer starts before the genesis is written
-		"P2P server will be useless, neither dialing nor listening":
+		// A first start.
+		"Head block is not reachable",
+		"Initialized trienode history",
+		"Failed to load old bad blocks",
+		"P2P server will be useless, neither dialing nor listening",
+		// Repairs after a crash; Open executes what is missing.
+		"Head state missing, repairing",
+		"Unclean shutdown detected",
+		"Old unclean shutdowns found",
+		"Truncated extra histories",
+		"Truncating dangling head",
+		"Truncating dangling indexes",
+		"Truncating freezer items after flushOffset",
+		"Rewinding freezer flushOffset",
+		"Truncated index file",
+		"Removed leftover temporary journal file",
+		"State indexer is in recovery":
 		return true
 	default:
 		return false

@@ -9,8 +9,12 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/eth"
 	"github.com/ethereum/go-ethereum/eth/ethconfig"
+	"github.com/ethereum/go-ethereum/ethdb"
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/ethereum/go-ethereum/triedb"
+	"github.com/ethereum/go-ethereum/triedb/pathdb"
 )
 
 // instanceDir is the directory below DataDir in which geth keeps its databases;
@@ -38,10 +42,8 @@ func startNode(c *Config) (*node.Node, *eth.Ethereum, error) {
 		}
 		return nil, nil, fmt.Errorf("create node in %s: %w", c.DataDir, err)
 	}
-	backend, err := eth.New(stack, ethConfig(c))
-	if err == nil {
-		err = stack.Start()
-	}
+	conf := ethConfig(c)
+	backend, err := openEthereum(stack, conf)
 	if err != nil {
 		if mismatch := new(core.GenesisMismatchError); errors.As(err, &mismatch) {
 			err = &ForeignDatadirError{Dir: c.DataDir, Stored: mismatch.Stored, Given: mismatch.New}
@@ -51,6 +53,61 @@ func startNode(c *Config) (*node.Node, *eth.Ethereum, error) {
 		return nil, nil, errors.Join(err, stack.Close())
 	}
 	return stack, backend, nil
+}
+
+func openEthereum(stack *node.Node, conf *ethconfig.Config) (*eth.Ethereum, error) {
+	if err := setupGenesis(stack, conf); err != nil {
+		return nil, err
+	}
+	backend, err := eth.New(stack, conf)
+	if err != nil {
+		return nil, err
+	}
+	return backend, stack.Start()
+}
+
+// setupGenesis writes the genesis of a new chain, and checks that of an existing
+// one, before geth opens the database.
+//
+// geth would do both by itself, but worse: it removes the blocks that changed
+// fork times concern, or passes over a change at time zero, and it makes the
+// states of a chain that has no head when it is opened unreadable for a minute.
+func setupGenesis(stack *node.Node, conf *ethconfig.Config) (err error) {
+	db, err := stack.OpenDatabaseWithOptions("chaindata", node.DatabaseOptions{Cache: 16, Handles: 16})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+
+	stored := rawdb.ReadCanonicalHash(db, 0)
+	if config := rawdb.ReadChainConfig(db, stored); config != nil {
+		return checkStored(db, config, conf.Genesis)
+	}
+	tries := triedb.NewDatabase(db, &triedb.Config{PathDB: &pathdb.Config{
+		JournalDirectory:    stack.ResolvePath("triedb"),
+		StateHistory:        conf.StateHistory,
+		TrienodeHistory:     conf.TrienodeHistory,
+		FullValueCheckpoint: conf.NodeFullValueCheckpoint,
+		WriteBufferSize:     stateBufferMiB << 20,
+	}})
+	defer func() { err = errors.Join(err, tries.Close()) }()
+	_, _, _, err = core.SetupGenesisBlockWithOverride(db, tries, conf.Genesis, nil, nil)
+	return err
+}
+
+// checkStored reports whether the chain in db is the one that g starts.
+func checkStored(db ethdb.Database, config *params.ChainConfig, g *core.Genesis) error {
+	if stored, given := rawdb.ReadCanonicalHash(db, 0), g.ToBlock().Hash(); stored != given {
+		return &core.GenesisMismatchError{Stored: stored, New: given}
+	}
+	head := rawdb.ReadHeadHeader(db)
+	if head == nil || head.Number.Sign() == 0 {
+		return nil
+	}
+	if err := config.CheckCompatible(g.Config, head.Number.Uint64(), head.Time); err != nil {
+		return &ForkScheduleError{Err: err}
+	}
+	return nil
 }
 
 // ethConfig derives geth's settings from ours. geth's defaults would use 3 to 4
