@@ -39,22 +39,25 @@ func (s *Server) Run(ctx context.Context) error {
 	return eg.Wait()
 }
 
-// followBlocks passes sealed blocks on.
+// followBlocks passes sealed blocks on, beginning with those sealed since New.
 func (s *Server) followBlocks(ctx context.Context) error {
 	sub := s.chain.Subscribe()
 	defer func() { sub.Close() }()
-	last := s.headNumber()
+	last := s.catchUp(s.since)
 	for {
 		ev, err := sub.Next(ctx)
 		switch {
+		case err == nil && ev.Removed:
+			s.onBlock(&blockEvent{ev.Block, ev.Receipts, true})
+			last = ev.Block.NumberU64() - 1
+		case err == nil && ev.Block.NumberU64() > last: // else catchUp has passed it on
+			s.onBlock(&blockEvent{ev.Block, ev.Receipts, false})
+			last = ev.Block.NumberU64()
 		case err == nil:
-			s.onBlock(&blockEvent{ev.Block, ev.Receipts, ev.Removed})
-			if last = ev.Block.NumberU64(); ev.Removed {
-				last--
-			}
 		case errors.Is(err, chain.ErrOverflow):
 			sub.Close()
 			sub = s.chain.Subscribe()
+			s.recent.clear()
 			last = s.catchUp(last)
 		case ctx.Err() != nil || errors.Is(err, chain.ErrClosed):
 			return nil
@@ -64,13 +67,14 @@ func (s *Server) followBlocks(ctx context.Context) error {
 	}
 }
 
-// catchUp passes the blocks after last on that events were lost for.
+// catchUp passes the blocks after last on that there was no event for, and
+// returns the number of the newest.
 func (s *Server) catchUp(last uint64) uint64 {
-	s.recent.clear()
+	last = min(last, s.headNumber())
 	for n := last + 1; n <= s.headNumber(); n++ {
 		block := s.chain.BlockByNumber(n)
 		if block == nil {
-			return n - 1
+			break
 		}
 		s.onBlock(&blockEvent{block: block, receipts: s.chain.ReceiptsOf(block)})
 		last = n

@@ -74,6 +74,7 @@ type Server struct {
 	conns   *conns
 	handler http.Handler
 
+	since    uint64        // the head when New was called
 	stopping chan struct{} // closed when Serve ends
 }
 
@@ -102,6 +103,11 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.metrics = newMetrics(deps.Registerer, s)
 	s.filters = newFilterSet()
 	s.search = filters.NewFilterSystem(deps.Chain.Backend(), filters.Config{LogCacheSize: recentBlocks})
+	s.since = s.headNumber()
+	if s.logs != nil {
+		tail, _ := s.logs.Tail()
+		s.window.reset(tail)
+	}
 	if err := s.register(); err != nil {
 		return nil, fmt.Errorf("register methods: %w", err)
 	}

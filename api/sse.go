@@ -19,6 +19,9 @@ const (
 	commentInterval = 15 * time.Second
 	// eventDeadline is how long a client may take to accept what is written.
 	eventDeadline = 10 * time.Second
+	// catchUpFlush is how many records are sent at a time to a client that
+	// catches up.
+	catchUpFlush = 64
 )
 
 // eventNames are the types of event that a client can choose from.
@@ -68,7 +71,7 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) {
 		// first event resumes from here, not from wherever the log is by then.
 		hello = "retry: 1000\nid: " + st.place.String() + "\n\n"
 	}
-	if err := st.write(hello); err != nil {
+	if err := st.flush(hello); err != nil {
 		return
 	}
 	if err := st.run(ctx); err != nil && ctx.Err() == nil {
@@ -126,6 +129,9 @@ func (st *stream) run(ctx context.Context) error {
 			}
 		}
 		if len(entries) > 0 {
+			if err := st.rc.Flush(); err != nil {
+				return err
+			}
 			continue
 		}
 		select {
@@ -140,7 +146,7 @@ func (st *stream) run(ctx context.Context) error {
 				}
 			}
 		case <-comment.C:
-			if err := st.write(": \n\n"); err != nil {
+			if err := st.flush(": \n\n"); err != nil {
 				return err
 			}
 		}
@@ -163,7 +169,7 @@ func (st *stream) catchUp(ctx context.Context) error {
 		return fmt.Errorf("read the log after %s: %w", st.place, err)
 	}
 	defer feed.Close()
-	for {
+	for n := 1; ; n++ {
 		// The end of the log may be reached before the window knows of it.
 		next, cancel := context.WithTimeout(ctx, time.Second)
 		record, err := feed.Next(next)
@@ -173,15 +179,20 @@ func (st *stream) catchUp(ctx context.Context) error {
 			if err := st.entry(newEntry(record)); err != nil {
 				return err
 			}
+			if n%catchUpFlush == 0 {
+				if err := st.rc.Flush(); err != nil {
+					return err
+				}
+			}
 		case !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
 			return fmt.Errorf("read the log after %s: %w", st.place, err)
 		default:
-			if err := st.write(": \n\n"); err != nil {
+			if err := st.flush(": \n\n"); err != nil {
 				return err
 			}
 		}
 		if _, _, ok := st.s.window.after(st.place); ok {
-			return nil
+			return st.rc.Flush()
 		}
 	}
 }
@@ -207,7 +218,7 @@ func (st *stream) head(h motet.Heads) error {
 	if err != nil {
 		return fmt.Errorf("encode heads: %w", err)
 	}
-	return st.write("event: heads\ndata: " + string(data) + "\n\n")
+	return st.flush("event: heads\ndata: " + string(data) + "\n\n")
 }
 
 func (st *stream) gap(cause error) error {
@@ -215,14 +226,20 @@ func (st *stream) gap(cause error) error {
 	if err != nil {
 		return fmt.Errorf("encode gap: %w", err)
 	}
-	return st.write("event: gap\ndata: " + string(data) + "\n\n")
+	return st.flush("event: gap\ndata: " + string(data) + "\n\n")
 }
 
-// write fails when the client does not take it in time, and the stream ends: it
-// resumes by its last id.
+// write fails when the client does not take what was written before in time, and
+// then the stream ends: the client resumes by its last id.
 func (st *stream) write(text string) error {
 	_ = st.rc.SetWriteDeadline(time.Now().Add(eventDeadline)) // a recorder has none
-	if _, err := st.w.Write([]byte(text)); err != nil {
+	_, err := st.w.Write([]byte(text))
+	return err
+}
+
+// flush writes and sees to it that the client gets it now.
+func (st *stream) flush(text string) error {
+	if err := st.write(text); err != nil {
 		return err
 	}
 	return st.rc.Flush()

@@ -38,7 +38,12 @@ import (
 	"github.com/motet-evm/motet/mempool"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// geth starts the first for the life of the process; the second ends by itself.
+		goleak.IgnoreTopFunction("github.com/ethereum/go-ethereum/core.(*txSenderCacher).cache"),
+		goleak.IgnoreTopFunction("github.com/syndtr/goleveldb/leveldb.(*DB).mpoolDrain"))
+}
 
 const testChainID = 4242
 
@@ -225,7 +230,7 @@ func newSUT(t testing.TB, change ...func(*Config, *Deps)) *sut {
 	for i := range 10 {
 		alloc[testAddr(i)] = new(uint256.Int).Mul(uint256.NewInt(1e18), uint256.NewInt(10_000))
 	}
-	genesis := chain.DevGenesis(chain.DevConfig{ChainID: testChainID, GasLimit: 30_000_000, Timestamp: 1_700_000_000, Alloc: alloc})
+	genesis := chain.DevGenesis(chain.DevConfig{ChainID: testChainID, GasLimit: 30_000_000, Timestamp: uint64(time.Now().Add(-time.Hour).Unix()), Alloc: alloc})
 	for addr, code := range map[common.Address][]byte{loggerAddr: loggerCode, reverterAddr: reverterCode, spinnerAddr: spinnerCode} {
 		genesis.Alloc[addr] = types.Account{Nonce: 1, Code: code, Balance: new(big.Int)}
 	}

@@ -95,23 +95,25 @@ func syncWait(timeout *raw) (time.Duration, error) {
 // GetTransactionByHash finds a transaction in the chain, in the open block or in
 // the pool.
 func (a transactionAPI) GetTransactionByHash(ctx context.Context, hash common.Hash) (any, error) {
-	if _, _, sealed := a.s.chain.TransactionBlock(hash); !sealed {
-		if tx := a.s.unsealed(hash); tx != nil {
-			return transactionOf(tx), nil
-		}
+	if _, _, sealed := a.s.chain.TransactionBlock(hash); sealed {
+		return a.s.upstream.call(ctx, "eth_getTransactionByHash", hash)
 	}
-	return a.s.upstream.call(ctx, "eth_getTransactionByHash", hash)
+	if tx := a.s.unsealed(hash); tx != nil {
+		return transactionOf(tx), nil
+	}
+	return nil, nil
 }
 
 // GetRawTransactionByHash is GetTransactionByHash for the encoding.
 func (a transactionAPI) GetRawTransactionByHash(ctx context.Context, hash common.Hash) (any, error) {
-	if _, _, sealed := a.s.chain.TransactionBlock(hash); !sealed {
-		if tx := a.s.unsealed(hash); tx != nil {
-			enc, err := tx.MarshalBinary()
-			return hexutil.Bytes(enc), asRPC(err)
-		}
+	if _, _, sealed := a.s.chain.TransactionBlock(hash); sealed {
+		return a.s.upstream.call(ctx, "eth_getRawTransactionByHash", hash)
 	}
-	return a.s.upstream.call(ctx, "eth_getRawTransactionByHash", hash)
+	if tx := a.s.unsealed(hash); tx != nil {
+		enc, err := tx.MarshalBinary()
+		return hexutil.Bytes(enc), asRPC(err)
+	}
+	return nil, nil
 }
 
 // GetTransactionReceipt returns the receipt of a transaction in a sealed block.
@@ -124,10 +126,15 @@ func (a transactionAPI) GetTransactionReceipt(ctx context.Context, hash common.H
 }
 
 // receipt returns the receipt of a transaction in a sealed block, nil if there
-// is none.
+// is none. The index of transactions is written with each block: what it does
+// not hold is not there, and geth, which takes its index for unfinished at every
+// new head, need not be asked.
 func (s *Server) receipt(ctx context.Context, hash common.Hash) (map[string]any, error) {
 	if p, ok := s.recent.find(hash); ok {
 		return s.sealedReceipt(p), nil
+	}
+	if _, _, sealed := s.chain.TransactionBlock(hash); !sealed {
+		return nil, nil
 	}
 	out, err := s.upstream.call(ctx, "eth_getTransactionReceipt", hash)
 	if err != nil {
