@@ -1,0 +1,5 @@
+package l1bridge_test
+
+const crashDirEnv = "MOTET_TEST_CRASH_DIR"
+
+func runCrashChild(string) {}
