@@ -266,7 +266,7 @@ func (m *machine) crash(t *rapid.T) {
 func (m *machine) check(t *rapid.T) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	count, bytes, gapped := 0, 0, 0
+	count, bytes, queued := 0, 0, 0
 	for addr, acc := range m.accounts {
 		if acc.empty() || acc.addr != addr {
 			t.Fatalf("account %s is stale", addr)
@@ -277,7 +277,7 @@ func (m *machine) check(t *rapid.T) {
 			bytes += it.size
 			spent.Add(&spent, &it.cost)
 			if it.gapped {
-				gapped++
+				queued++
 			}
 			if contiguous := it.nonce == acc.nonce+uint64(i); it.gapped == (i < acc.run) || contiguous != (i < acc.run) {
 				t.Fatalf("item %d of %s: nonce %d, account at %d, run %d, gapped %v", i, addr, it.nonce, acc.nonce, acc.run, it.gapped)
@@ -300,8 +300,8 @@ func (m *machine) check(t *rapid.T) {
 			t.Fatalf("account %s has a stale key", addr)
 		}
 	}
-	if count != m.count || bytes != m.bytes || gapped != m.Pool.gapped {
-		t.Fatalf("counted %d/%d/%d, have %d/%d/%d", count, bytes, gapped, m.count, m.bytes, m.Pool.gapped)
+	if count != m.count || bytes != m.bytes || queued != m.gapped {
+		t.Fatalf("counted %d/%d/%d, have %d/%d/%d", count, bytes, queued, m.count, m.bytes, m.gapped)
 	}
 	for i := range m.ready {
 		if i > 0 && m.ready[i].before(m.ready[(i-1)/2]) {

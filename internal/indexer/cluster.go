@@ -209,12 +209,12 @@ func (c *Cluster) URL(database string) string {
 
 // CreateDatabase creates a database unless it exists, as a copy of template if
 // that is not empty.
-func (c *Cluster) CreateDatabase(ctx context.Context, name, template string) error {
+func (c *Cluster) CreateDatabase(ctx context.Context, name, template string) (err error) {
 	conn, err := pgx.Connect(ctx, c.URL("postgres"))
 	if err != nil {
 		return fmt.Errorf("connect to private postgres: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
 	var exists bool
 	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&exists); err != nil {
 		return fmt.Errorf("look for database %s: %w", name, err)

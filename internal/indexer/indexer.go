@@ -72,10 +72,10 @@ func (ix *Indexer) Run(ctx context.Context) error {
 	pause := ix.config.RetryMin
 	for {
 		progress, err := ix.session(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, ErrForeign), errors.Is(err, migrations.ErrNewerSchema), errors.Is(err, motet.ErrHalt):
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // what ended the session is the stop
+		}
+		if errors.Is(err, ErrForeign) || errors.Is(err, migrations.ErrNewerSchema) || errors.Is(err, motet.ErrHalt) {
 			return fmt.Errorf("index chain: %w", err)
 		}
 		if progress {

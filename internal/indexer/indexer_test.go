@@ -1,10 +1,15 @@
 package indexer_test
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math/big"
+	"os"
+	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -145,7 +150,7 @@ func query(t *testing.T, url, sql string, into ...any) {
 	}
 }
 
-func exec(t *testing.T, url, sql string) {
+func execSQL(t *testing.T, url, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -157,35 +162,48 @@ func exec(t *testing.T, url, sql string) {
 	}
 }
 
-// TestSurvivesPostgres kills the server again and again, and stops it with
-// SIGSTOP, while blocks arrive.
+// TestSurvivesPostgres kills the server again and again while blocks arrive.
 func TestSurvivesPostgres(t *testing.T) {
 	cluster := postgres.Cluster(t)
 	url := postgres.Empty(t)
 	m := newMaker()
 	c := m.chain()
-	blocks, receipts := m.make(200, 8, 1)
+	blocks, receipts := m.make(100, 8, 1)
 	start(t, url, m, c)
-	for n := range 200 {
+	for n := range 100 {
 		c.set(n, blocks[n:n+1], receipts[n:n+1])
-		switch n % 50 {
-		case 20:
+		if n%40 == 20 {
 			waitFor(t, cluster.URL("postgres"))
 			if err := cluster.Process().Kill(); err != nil {
 				t.Fatal(err)
 			}
-		case 45:
-			waitFor(t, cluster.URL("postgres"))
-			p := cluster.Process()
-			if err := p.Signal(syscall.SIGSTOP); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(50 * time.Millisecond)
-			if err := p.Signal(syscall.SIGCONT); err != nil {
-				t.Fatal(err)
-			}
 		}
 		time.Sleep(2 * time.Millisecond)
+	}
+	waitCaughtUp(t, url, c)
+	requireEqual(t, url, c)
+}
+
+// TestNoticesAServerThatHangs stops the process behind the indexer's connection:
+// the indexer gives up on it, and catches up once the lock it held is free.
+func TestNoticesAServerThatHangs(t *testing.T) {
+	postgres.Cluster(t)
+	url := postgres.Empty(t)
+	m := newMaker()
+	c := m.chain()
+	blocks, receipts := m.make(20, 8, 1)
+	c.set(0, blocks[:10], receipts[:10])
+	start(t, url, m, c)
+	waitCaughtUp(t, url, c)
+	var pid int
+	query(t, url, "SELECT pid FROM pg_stat_activity WHERE application_name = 'motet-indexer' AND datname = current_database()", &pid)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	c.set(10, blocks[10:], receipts[10:])
+	time.Sleep(2 * testStatementTimeout)
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
 	}
 	waitCaughtUp(t, url, c)
 	requireEqual(t, url, c)
@@ -215,7 +233,7 @@ func TestKilledSessionsLeaveWholeBlocks(t *testing.T) {
 	for n := range 150 {
 		c.set(n, blocks[n:n+1], receipts[n:n+1])
 		if n%5 == 0 {
-			exec(t, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'motet-indexer' AND datname = current_database()")
+			execSQL(t, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'motet-indexer' AND datname = current_database()")
 		}
 	}
 	waitCaughtUp(t, url, c)
@@ -289,7 +307,7 @@ func TestRefusesWhatIsNotItsOwn(t *testing.T) {
 	})
 	t.Run("a newer schema", func(t *testing.T) {
 		url := postgres.Database(t)
-		exec(t, url, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)")
+		execSQL(t, url, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)")
 		m := newMaker()
 		if err := run(t, url, m, m.chain()); !errors.Is(err, migrations.ErrNewerSchema) {
 			t.Fatal(err)
@@ -343,7 +361,7 @@ func TestClusterOutlivesARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i == 0 {
-			exec(t, c.URL("kept"), "CREATE TABLE t AS SELECT 42 AS x")
+			execSQL(t, c.URL("kept"), "CREATE TABLE t AS SELECT 42 AS x")
 		} else {
 			var x int
 			query(t, c.URL("kept"), "SELECT x FROM t", &x)
@@ -354,5 +372,56 @@ func TestClusterOutlivesARestart(t *testing.T) {
 		if err := c.Stop(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestClusterDiesWithItsParent kills a process that runs a cluster.
+func TestClusterDiesWithItsParent(t *testing.T) {
+	const env = "MOTET_TEST_CLUSTER_DIR"
+	if dir := os.Getenv(env); dir != "" {
+		c, err := indexer.StartCluster(t.Context(), indexer.ClusterConfig{Dir: dir, Unsafe: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("pid", c.Process().Pid)
+		select {}
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ties a child to its parent's life")
+	}
+	postgres.Cluster(t)
+	dir := t.TempDir()
+	parent := exec.Command(os.Args[0], "-test.run", "^TestClusterDiesWithItsParent$")
+	parent.Env = append(os.Environ(), env+"="+dir)
+	out, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	for lines := bufio.NewScanner(out); pid == 0 && lines.Scan(); {
+		fmt.Sscanf(lines.Text(), "pid %d", &pid)
+	}
+	if pid == 0 {
+		t.Fatal("no cluster in the child")
+	}
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	parent.Wait()
+	// At once, while the old one may still be going down.
+	c, err := indexer.StartCluster(t.Context(), indexer.ClusterConfig{Dir: dir, Unsafe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It may still be listed, dead, where nobody reaps orphans.
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err == nil && !strings.Contains(string(stat), ") Z ") {
+		t.Fatalf("the orphan lives on: %s", stat)
+	}
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
 	}
 }

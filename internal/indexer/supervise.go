@@ -25,9 +25,9 @@ func (c *Cluster) supervise(started chan<- error) {
 	defer close(c.stopped)
 	first := true
 	for attempt := 1; ; {
-		exited, err := c.launch()
+		server, err := c.launch()
 		if err == nil {
-			err = c.answer(exited)
+			err = c.answer(server)
 		}
 		switch {
 		case err == nil:
@@ -38,7 +38,7 @@ func (c *Cluster) supervise(started chan<- error) {
 			} else {
 				c.config.Log.Info("private postgres is back")
 			}
-			if c.await(exited) {
+			if c.await(server) {
 				return
 			}
 			c.config.Log.Warn("private postgres died and is started again", "err", c.lastWords())
@@ -63,11 +63,20 @@ func (c *Cluster) supervise(started chan<- error) {
 	}
 }
 
-var errStopping = errors.New("private postgres is stopped")
+var (
+	errStopping = errors.New("private postgres is stopped")
+	errExited   = errors.New("before it answered")
+)
+
+// server is a child process.
+type server struct {
+	exited chan struct{}
+	err    error // of Wait, once exited is closed
+}
 
 // launch starts the server. A predecessor that is still going down makes it exit
 // at once; the caller tries again.
-func (c *Cluster) launch() (exited <-chan error, err error) {
+func (c *Cluster) launch() (*server, error) {
 	args := []string{
 		"-D", c.data(), "-k", c.sockets, "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700",
 		"-c", "logging_collector=off", "-c", "log_min_messages=warning",
@@ -79,38 +88,40 @@ func (c *Cluster) launch() (exited <-chan error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("create server log: %w", err)
 	}
-	defer logFile.Close()
 	cmd := exec.Command(filepath.Join(c.bin, "postgres"), args...)
 	c.drop.apply(cmd)
 	dieWithParent(cmd)
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = logFile, logFile
-	if err := cmd.Start(); err != nil {
+	if err := errors.Join(cmd.Start(), logFile.Close()); err != nil {
 		return nil, fmt.Errorf("start postgres: %w", err)
 	}
 	c.mu.Lock()
 	c.process = cmd.Process
 	c.mu.Unlock()
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
-	return done, nil
+	s := &server{exited: make(chan struct{})}
+	go func() {
+		defer close(s.exited)
+		s.err = cmd.Wait()
+	}()
+	return s, nil
 }
 
 // answer waits until the server takes connections.
-func (c *Cluster) answer(exited <-chan error) error {
+func (c *Cluster) answer(s *server) error {
 	deadline := time.After(startDeadline)
 	for {
 		if err := c.ping(); err == nil {
 			return nil
 		}
 		select {
-		case err := <-exited:
-			return fmt.Errorf("postgres exited: %w", err)
+		case <-s.exited:
+			return fmt.Errorf("postgres exited: %w", errors.Join(errExited, s.err))
 		case <-c.stop:
-			c.halt(exited)
+			c.halt(s)
 			return errStopping
 		case <-deadline:
-			c.halt(exited)
+			c.halt(s)
 			return errors.New("postgres does not answer")
 		case <-time.After(10 * time.Millisecond):
 		}
@@ -128,29 +139,29 @@ func (c *Cluster) ping() error {
 }
 
 // await reports true after Stop has stopped the server, false when it died.
-func (c *Cluster) await(exited <-chan error) bool {
+func (c *Cluster) await(s *server) bool {
 	select {
-	case <-exited:
+	case <-s.exited:
 		return false
 	case <-c.stop:
-		c.halt(exited)
+		c.halt(s)
 		return true
 	}
 }
 
 // halt stops the server: fast, which ends sessions, then immediately, then hard.
-func (c *Cluster) halt(exited <-chan error) {
+func (c *Cluster) halt(s *server) {
 	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
 		if err := c.Process().Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			c.config.Log.Warn("private postgres not signalled", "err", err)
 		}
 		select {
-		case <-exited:
+		case <-s.exited:
 			return
 		case <-time.After(fastStop):
 		}
 	}
-	<-exited
+	<-s.exited
 }
 
 func (c *Cluster) logPath() string { return filepath.Join(c.dir, "server.log") }

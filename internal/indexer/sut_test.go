@@ -182,12 +182,14 @@ func (m *maker) chain() *testChain {
 	return &testChain{blocks: []*types.Block{m.gspec.ToBlock()}, receipts: []types.Receipts{nil}, changed: make(chan struct{})}
 }
 
+const testStatementTimeout = time.Second
+
 // start runs an indexer until the test ends, and returns a function that stops
 // it earlier.
 func start(t *testing.T, url string, m *maker, c *testChain) (stop func() error) {
 	t.Helper()
 	config := indexer.DefaultConfig()
-	config.URL, config.RetryMax = url, 200*time.Millisecond
+	config.URL, config.RetryMax, config.StatementTimeout = url, 200*time.Millisecond, testStatementTimeout
 	ix, err := indexer.New(config, indexer.Deps{Source: c, Signer: m.signer(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -137,12 +137,12 @@ func (s *Server) require(t testing.TB) {
 	}
 }
 
-func (s *Server) exec(ctx context.Context, statements ...string) error {
+func (s *Server) exec(ctx context.Context, statements ...string) (err error) {
 	conn, err := pgx.Connect(ctx, s.URL("postgres"))
 	if err != nil {
 		return fmt.Errorf("connect to test postgres: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
 	for _, sql := range statements {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("%s: %w", sql, err)
