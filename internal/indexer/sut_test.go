@@ -220,7 +220,7 @@ func open(t *testing.T, url string) *indexer.Index {
 }
 
 // waitCaughtUp waits until the cursor is at the head of c.
-func waitCaughtUp(t *testing.T, url string, c *testChain) {
+func waitCaughtUp(t testing.TB, url string, c *testChain) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for {
@@ -235,7 +235,7 @@ func waitCaughtUp(t *testing.T, url string, c *testChain) {
 	}
 }
 
-func cursorOf(t *testing.T, url string) (motet.BlockRef, error) {
+func cursorOf(t testing.TB, url string) (motet.BlockRef, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, url)
