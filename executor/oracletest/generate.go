@@ -153,12 +153,18 @@ func (g *generator) offer(tx *motet.Tx) error {
 		if receipt.ContractAddress != (common.Address{}) && len(g.w.targets) < maxTargets {
 			g.w.targets = append(g.w.targets, receipt.ContractAddress)
 		}
-	case errors.Is(err, core.ErrGasLimitReached):
+	case endsBlock(err, tx, b.env.Header):
 		b.cut = len(b.txs) - 1
 	default:
 		b.skipped = append(b.skipped, executor.Skip{Tx: tx, Verdict: verdict(err), Err: err})
 	}
 	return g.db.Error()
+}
+
+// endsBlock reports whether geth's error means that the block is full. A
+// transaction that no block of this size could hold does not end one.
+func endsBlock(err error, tx *motet.Tx, h *types.Header) bool {
+	return errors.Is(err, core.ErrGasLimitReached) && tx.Gas() <= h.GasLimit
 }
 
 // verdict says what the contract of executor.Block demands for geth's error.

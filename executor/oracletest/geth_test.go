@@ -2,7 +2,6 @@ package oracletest
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 
@@ -43,7 +42,7 @@ func (b *gethBlock) Run(_ context.Context, txs []*motet.Tx) (*executor.Slice, er
 	s := &executor.Slice{Cut: len(txs)}
 	for i, tx := range txs {
 		receipt, err := b.open.Apply(tx)
-		if errors.Is(err, core.ErrGasLimitReached) {
+		if err != nil && endsBlock(err, tx, b.env.Header) {
 			s.Cut = i
 			break
 		}

@@ -49,7 +49,7 @@ const maxDepth = 3
 // script makes up a program for a knife.
 func (g *generator) script(depth int) []byte {
 	var out []byte
-	for range 1 + g.c.n(5) {
+	for range 1 + g.c.n(8) {
 		out = append(out, g.op(depth)...)
 		if len(out) > 4000 {
 			break
@@ -58,10 +58,20 @@ func (g *generator) script(depth int) []byte {
 	return out
 }
 
-// op makes up one operation. Those that end a program come more rarely.
+// frequent are the operations that come up more often than their share: those
+// that change state that others read, and those that nest.
+var frequent = [...]byte{
+	opSet, opSet, opIncrement, opIncrement, opIncrementOwn, opCall, opCall, opDelegate, opCreate2,
+	opSelfDestruct, opLog, opSave, opStoreTransient, opLoadTransient,
+}
+
+// op makes up one operation. Failures come more rarely than their share.
 func (g *generator) op(depth int) []byte {
-	op := byte(g.c.n(opCount))
-	if slices.Contains([]byte{opRevert, opInvalid, opSelfDestruct}, op) && !g.c.one(3) {
+	op := byte(g.c.n(opCount + len(frequent)))
+	if op >= opCount {
+		op = frequent[op-opCount]
+	}
+	if (op == opRevert || op == opInvalid) && !g.c.one(3) {
 		op = opIncrement
 	}
 	if depth == 0 && slices.Contains([]byte{opCall, opDelegate, opStatic, opCreate, opCreate2}, op) {
@@ -90,7 +100,7 @@ func (g *generator) op(depth int) []byte {
 	case opPayCoinbase:
 		return []byte{op, g.smallValue()}
 	case opLoadRun:
-		return []byte{op, byte(g.c.n(12))}
+		return []byte{op, pick(g.c, []byte{1, 3, 6, 12, 200})}
 	case opSkipIfEvenSlot:
 		then := g.op(0)
 		return append([]byte{op, g.slot(), byte(len(then))}, then...)
@@ -105,7 +115,7 @@ func (g *generator) op(depth int) []byte {
 // create2 makes up a CREATE2 and remembers the address it leads to if the
 // program runs where the transaction sent it.
 func (g *generator) create2(depth int) []byte {
-	salt, code := byte(g.c.n(3)), g.initcode(min(depth, 0))
+	salt, code := byte(g.c.n(2)), g.initcode(min(depth, 0))
 	if len(g.w.targets) < maxTargets {
 		g.w.targets = append(g.w.targets, crypto.CreateAddress2(g.self, common.Hash{31: salt}, crypto.Keccak256(code)))
 	}
@@ -126,7 +136,7 @@ func (g *generator) programFor(addr common.Address, depth int) []byte {
 	return g.script(max(depth, 0))
 }
 
-func (g *generator) slot() byte { return byte(pick(g.c, []int{0, 0, 0, 1, 2, 3, 4, 5})) }
+func (g *generator) slot() byte { return pick(g.c, []byte{0, 0, 0, 1, 1, 2, 3, 4}) }
 
 func (g *generator) smallValue() byte { return byte(pick(g.c, []int{0, 0, 0, 1, 2, 255})) }
 

@@ -28,7 +28,7 @@ type draft struct {
 
 // step offers one transaction, or a few that belong together.
 func (g *generator) step() error {
-	switch g.c.n(16) {
+	switch g.c.n(18) {
 	case 0, 1, 2:
 		return g.submit(g.transfer())
 	case 3:
@@ -43,6 +43,10 @@ func (g *generator) step() error {
 		return g.edgeOfFunds()
 	case 8:
 		return g.nonceCascade()
+	case 9:
+		return g.rebirth()
+	case 10:
+		return g.flip()
 	default:
 		return g.submit(g.program())
 	}
@@ -107,7 +111,7 @@ func (g *generator) program() *draft {
 	}
 	g.self = to
 	d.to, d.value, d.data = &to, big.NewInt(int64(g.smallValue())), g.script(maxDepth)
-	d.gas += d.extra() + uint64(pick(g.c, []int{1_000_000, 300_000, 100_000, 40_000, 5_000}))
+	d.gas += d.extra() + uint64(pick(g.c, []int{2_000_000, 1_000_000, 1_000_000, 300_000, 100_000, 40_000, 5_000}))
 	return d
 }
 
