@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -49,12 +50,12 @@ func (s *txState) cool() {
 
 // isPrecompile compares addresses only where they look like a precompile's.
 func (s *txState) isPrecompile(addr *common.Address) bool {
-	for _, b := range addr[:18] {
-		if b != 0 {
-			return false
-		}
-	}
-	return slices.Contains(s.precompiles, *addr)
+	return likePrecompile(addr) && slices.Contains(s.precompiles, *addr)
+}
+
+// likePrecompile reports whether addr lies where precompiles do.
+func likePrecompile(addr *common.Address) bool {
+	return binary.LittleEndian.Uint64(addr[0:8])|binary.LittleEndian.Uint64(addr[8:16])|uint64(addr[16])|uint64(addr[17]) == 0
 }
 
 // AddressInAccessList implements vm.StateDB.

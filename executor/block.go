@@ -25,11 +25,11 @@ type block struct {
 	env     Env
 	rules   params.Rules
 	context vm.BlockContext
-	evm     *vm.EVM
-	state   *txState
+	baseFee uint256.Int // context.BaseFee, zero before London
 	memory  *memory
-	message message
 	pool    *core.GasPool
+	lane         // for system calls and all that runs alone
+	fast    bool // plain transfers may do without the EVM
 
 	included []*motet.Tx
 	receipts types.Receipts
@@ -37,11 +37,19 @@ type block struct {
 	logs     uint // emitted so far
 
 	err     error // why the block is unusable
-	release func(*txState)
+	release func()
+}
+
+// lane is what executing one transaction after the other takes.
+type lane struct {
+	state   *txState
+	evm     *vm.EVM
+	message message
+	scratch core.GasPool
 }
 
 // open starts a block on a state whose memory is empty.
-func open(env Env, s *txState, release func(*txState)) (*block, error) {
+func open(env Env, s *txState, release func()) (*block, error) {
 	if env.Header == nil || env.Parent == nil || env.State == nil || env.Config == nil || env.BlockHash == nil {
 		return nil, errors.New("executor: Env is incomplete")
 	}
@@ -50,18 +58,24 @@ func open(env Env, s *txState, release func(*txState)) (*block, error) {
 	b := &block{
 		env:     env,
 		context: blockContext(env),
-		state:   s,
 		memory:  s.memory,
 		pool:    core.NewGasPool(env.Header.GasLimit),
 		release: release,
 	}
-	b.evm = vm.NewEVM(b.context, s, env.Config, vm.Config{})
+	if b.context.BaseFee != nil {
+		b.baseFee.SetFromBig(b.context.BaseFee)
+	}
+	b.lane = lane{state: s, evm: b.newEVM(s)}
 	b.rules = b.evm.GetRules()
 	if dao := env.Config.DAOForkBlock; env.Config.DAOForkSupport && dao != nil && dao.Cmp(env.Header.Number) == 0 {
 		misc.ApplyDAOHardFork(s)
 		s.Finalise(b.rules)
 	}
 	return b, nil
+}
+
+func (b *block) newEVM(s *txState) *vm.EVM {
+	return vm.NewEVM(b.context, s, b.env.Config, vm.Config{})
 }
 
 // preExecution runs the system calls that precede the transactions.
@@ -142,11 +156,12 @@ func (b *block) runSerial(ctx context.Context, txs []*motet.Tx, strict bool) (*S
 		return nil, b.err
 	}
 	out := newSlice(txs)
-	err := b.serially(ctx, txs, 0, strict, out)
+	n, err := b.serially(ctx, txs, strict, out)
 	if err != nil {
 		b.fail()
 		return nil, err
 	}
+	out.Cut = n
 	return out, nil
 }
 
@@ -158,59 +173,80 @@ func newSlice(txs []*motet.Tx) *Slice {
 	}
 }
 
-// serially runs txs[from:] one by one.
-func (b *block) serially(ctx context.Context, txs []*motet.Tx, from int, strict bool, out *Slice) error {
-	receipts := make([]types.Receipt, len(txs)-from)
-	for i := from; i < len(txs); i++ {
+// serially runs txs one by one and returns how many it considered: all, if the
+// block's gas does not end the slice.
+func (b *block) serially(ctx context.Context, txs []*motet.Tx, strict bool, out *Slice) (int, error) {
+	receipts := make([]types.Receipt, len(txs))
+	for i, tx := range txs {
 		if err := ctx.Err(); err != nil {
-			return err
+			return i, err
 		}
 		out.Stats.Executions++
-		r := &receipts[i-from]
-		err := b.apply(txs[i], r)
+		err := b.apply(tx, &receipts[i])
 		switch {
 		case err == nil:
-			b.include(txs[i], r, out)
+			b.include(tx, &receipts[i], out)
 		case b.state.err != nil:
-			return b.state.err
-		case strict:
-			return b.invalid(txs[i], err)
-		case errors.Is(err, core.ErrGasLimitReached) && txs[i].Gas() <= b.env.Header.GasLimit:
-			b.state.reset()
-			out.Cut = i
-			return nil
+			return i, b.state.err
 		default:
-			out.Skipped = append(out.Skipped, Skip{Tx: txs[i], Verdict: verdictOf(err), Err: err})
 			b.state.reset()
+			if cut, err := b.refuse(tx, err, strict, out); cut || err != nil {
+				return i, err
+			}
 		}
 	}
-	return nil
+	return len(txs), nil
 }
 
-func (b *block) invalid(tx *motet.Tx, err error) error {
-	return &InvalidTxError{Index: len(b.included), Hash: tx.Hash(), Err: err}
+// refuse records that tx cannot be included, or reports that it ends the slice.
+func (b *block) refuse(tx *motet.Tx, reason error, strict bool, out *Slice) (cut bool, err error) {
+	switch {
+	case strict:
+		return false, &InvalidTxError{Index: len(b.included), Hash: tx.Hash(), Err: reason}
+	case errors.Is(reason, core.ErrGasLimitReached) && tx.Gas() <= b.env.Header.GasLimit:
+		return true, nil
+	default:
+		out.Skipped = append(out.Skipped, Skip{Tx: tx, Verdict: verdictOf(reason), Err: reason})
+		return false, nil
+	}
 }
 
 // apply executes tx on committed values and commits it.
 func (b *block) apply(tx *motet.Tx, r *types.Receipt) error {
-	if err := b.message.set(tx, b.context.BaseFee, &b.rules); err != nil {
+	b.scratch = *b.pool
+	b.state.SetTxContext(tx.Hash(), len(b.included), uint32(len(b.included)+1))
+	if err := b.execute(&b.lane, tx, r); err != nil {
 		return err
 	}
-	s := b.state
-	s.SetTxContext(tx.Hash(), len(b.included), uint32(len(b.included)+1))
-	s.logIndex = b.logs
-	before := *b.pool
-	result, err := core.ApplyMessage(b.evm, &b.message.Message, b.pool)
-	if err == nil {
-		err = s.err
+	*b.pool = b.scratch
+	b.state.commit(&b.rules)
+	b.state.reset()
+	return nil
+}
+
+// execute runs tx on the lane against the lane's gas pool and fills the receipt.
+// What the transaction did stands in the lane's state then; after an error it
+// must be thrown away.
+func (b *block) execute(l *lane, tx *motet.Tx, r *types.Receipt) error {
+	if err := l.message.set(tx, b.context.BaseFee, &b.rules); err != nil {
+		return err
+	}
+	s := l.state
+	if s.guess != nil {
+		l.expect()
+	}
+	if b.fast && l.transfer(b) {
+		b.fill(r, tx, &l.message, params.TxGas, false, nil)
+		return s.err
+	}
+	result, err := core.ApplyMessage(l.evm, &l.message.Message, &l.scratch)
+	if s.err != nil {
+		return s.err
 	}
 	if err != nil {
-		*b.pool = before
 		return err
 	}
-	b.fill(r, tx, &b.message, result.UsedGas, result.Failed(), s.logs)
-	s.commit(&b.rules)
-	s.reset()
+	b.fill(r, tx, &l.message, result.UsedGas, result.Failed(), s.logs)
 	return nil
 }
 
@@ -263,5 +299,5 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 func (b *block) fail() {
 	b.err = ErrFinished
 	b.evm.Release()
-	b.release(b.state)
+	b.release()
 }

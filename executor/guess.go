@@ -26,10 +26,6 @@ func (g *guess) account(e *accountEntry) accountValue {
 		if w.Write.codeSet && !sum.codeSet {
 			sum.code, sum.codeSet = w.Write.code, true
 		}
-		if w.Write.deleted {
-			v = accountValue{}
-			break
-		}
 	}
 	return sum.applyTo(v)
 }

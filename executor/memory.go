@@ -55,15 +55,11 @@ type accountWrite struct {
 	code     *code
 	nonceSet bool
 	codeSet  bool
-	deleted  bool
 }
 
 // applyTo returns what v becomes by w. Accounts that end up empty do not exist:
 // it is used under the rules of Spurious Dragon and later only.
 func (w *accountWrite) applyTo(v accountValue) accountValue {
-	if w.deleted {
-		return accountValue{}
-	}
 	v.balance.Add(&v.balance, &w.delta)
 	if w.nonceSet {
 		v.nonce = w.nonce

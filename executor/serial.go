@@ -28,7 +28,8 @@ func NewSerial(Config) *Serial {
 
 // Open implements Executor.
 func (e *Serial) Open(ctx context.Context, env Env) (Block, error) {
-	b, err := open(env, e.pool.Get().(*txState), func(s *txState) { e.pool.Put(s) })
+	s := e.pool.Get().(*txState)
+	b, err := open(env, s, func() { e.pool.Put(s) })
 	if err != nil {
 		return nil, err
 	}

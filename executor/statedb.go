@@ -300,10 +300,10 @@ func (s *txState) isEmpty(a *account) bool {
 	return a.empty()
 }
 
-// AddLog implements vm.StateDB.
+// AddLog implements vm.StateDB. The index within the block is not known yet.
 func (s *txState) AddLog(log *types.Log) {
 	s.log(undoLog, nil)
-	log.TxHash, log.TxIndex, log.Index = s.txHash, s.txIndex, s.logIndex+uint(len(s.logs))
+	log.TxHash, log.TxIndex = s.txHash, s.txIndex
 	s.logs = append(s.logs, log)
 }
 

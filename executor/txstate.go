@@ -133,15 +133,12 @@ type txState struct {
 	transientIndex map[transientKey]int
 
 	// sender is set from the start of a speculative transaction to Prepare: its
-	// balance and nonce are only tested until then.
+	// balance is only compared with need until then.
 	sender *account
-	need   uint256.Int // what the sender must be able to pay
-	nonce  uint64      // what the sender's nonce must be
+	need   uint256.Int
 
 	txHash  common.Hash
 	txIndex uint
-	// logIndex is the index within the block of the transaction's first log.
-	logIndex uint
 
 	balances    [8]uint256.Int // what GetBalance has pointed to lately
 	nextBalance uint8

@@ -1,0 +1,262 @@
+package blockstm
+
+import (
+	"context"
+	"math/bits"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Program is an ordered list of tasks. Tasks are numbered from 0 within one run.
+//
+// Execute is called concurrently; the other methods are only called by the
+// holder of the frontier, one call at a time, and for tasks in ascending order.
+type Program interface {
+	// Execute runs task on a guess of the state before it, records what it
+	// reads and publishes what it writes.
+	Execute(worker, task int)
+	// Holds reports whether all that the task read is what is committed now.
+	Holds(worker, task int) bool
+	// Withdraw takes back what Execute published.
+	Withdraw(task int)
+	// Settle runs task on the committed state. What it does is final.
+	Settle(worker, task int)
+	// Commit makes the writes of the task's last execution the committed state.
+	// A false ends the run before the task, which is not committed then.
+	Commit(worker, task int) bool
+}
+
+// Plan says how to run a program.
+type Plan struct {
+	Tasks   int
+	Workers int
+	// Window is how many tasks beyond the frontier may have started.
+	Window int
+	// Batch is how many consecutive tasks a worker claims at a time. Tasks that
+	// depend on their predecessor do not conflict within a batch.
+	Batch int
+	// MaxWaste ends the run early when the share of executions that did not
+	// hold, among the last 64, exceeds it; 0 never does.
+	MaxWaste float64
+}
+
+// Result tells how a run went.
+type Result struct {
+	// Committed is the number of tasks committed, from the first one on.
+	Committed int
+	// Executions counts calls of Execute and Settle, Aborts the executions
+	// among them that did not hold.
+	Executions int
+	Aborts     int
+	// Wasteful tells that the run ended because of Plan.MaxWaste.
+	Wasteful bool
+}
+
+// Run runs the program and returns when all workers have. The error is the
+// context's; the tasks committed before it stay committed.
+func Run(ctx context.Context, plan Plan, program Program) (Result, error) {
+	r := &run{plan: plan, program: program, executed: make([]executed, plan.Window)}
+	r.moved.L = &r.parking
+	var wg sync.WaitGroup
+	for worker := 1; worker < plan.Workers; worker++ {
+		wg.Go(func() { r.work(ctx, worker) })
+	}
+	r.work(ctx, 0)
+	wg.Wait()
+
+	done := int(r.frontier.Load())
+	for task := done; task < min(int(r.next.Load()), plan.Tasks); task++ {
+		if r.isExecuted(task) {
+			program.Withdraw(task)
+		}
+	}
+	result := r.result
+	result.Committed = done
+	result.Executions += int(r.executions.Load())
+	if done < plan.Tasks && ctx.Err() != nil {
+		return result, ctx.Err()
+	}
+	return result, nil
+}
+
+// executed holds the number, plus one, of the last task that was executed in
+// this place of the window.
+type executed struct {
+	task atomic.Int64
+	_    [56]byte
+}
+
+type run struct {
+	plan    Plan
+	program Program
+
+	next     atomic.Int64 // first task that nobody claimed
+	_        [120]byte
+	frontier atomic.Int64 // first task that is not committed; moved by the baton's holder
+	_        [120]byte
+	stopped  atomic.Bool
+	executed []executed
+
+	baton  sync.Mutex
+	result Result // under baton
+	recent uint64 // under baton: one bit for each of the last settled tasks, set for aborts
+	known  int    // under baton: bits of recent that are in use
+
+	executions atomic.Int64
+
+	parking sync.Mutex
+	moved   sync.Cond
+	parked  atomic.Int32
+}
+
+func (r *run) isExecuted(task int) bool {
+	return r.executed[task%r.plan.Window].task.Load() == int64(task)+1
+}
+
+func (r *run) work(ctx context.Context, worker int) {
+	executions := 0
+	defer func() {
+		r.executions.Add(int64(executions))
+		r.wake() // whoever waits must see that the run ended
+	}()
+	for !r.stopped.Load() {
+		if ctx.Err() != nil {
+			r.stopped.Store(true)
+			return
+		}
+		from, to, frontier := r.claim()
+		if from == to {
+			if frontier == r.plan.Tasks {
+				return
+			}
+			r.wait(frontier)
+			continue
+		}
+		for task := from; task < to && !r.stopped.Load(); task++ {
+			if int(r.frontier.Load()) == task && r.lead(worker, task) {
+				continue
+			}
+			r.program.Execute(worker, task)
+			executions++
+			r.executed[task%r.plan.Window].task.Store(int64(task) + 1)
+		}
+		r.advance(worker)
+	}
+}
+
+// claim takes the next batch, which is empty if there is none at present.
+func (r *run) claim() (from, to, frontier int) {
+	for {
+		frontier = int(r.frontier.Load())
+		next := int(r.next.Load())
+		limit := min(r.plan.Tasks, frontier+r.plan.Window)
+		if next >= limit {
+			return 0, 0, frontier
+		}
+		// The last batches shrink, so that the workers end together.
+		size := min(r.plan.Batch, max(1, (r.plan.Tasks-next)/(2*r.plan.Workers)))
+		end := min(limit, next+size)
+		if r.next.CompareAndSwap(int64(next), int64(end)) {
+			return next, end, frontier
+		}
+	}
+}
+
+// lead runs task, at the frontier already, without speculation. It reports
+// whether the caller is done with the task.
+func (r *run) lead(worker, task int) bool {
+	if !r.baton.TryLock() {
+		return false
+	}
+	defer r.baton.Unlock()
+	if int(r.frontier.Load()) != task || r.stopped.Load() {
+		return false
+	}
+	r.program.Settle(worker, task)
+	r.result.Executions++
+	r.commit(worker, task, false)
+	return true
+}
+
+// advance commits executed tasks at the frontier. A worker that executes a task
+// while another one holds the baton leaves it to that one, which therefore looks
+// again after it has given the baton up.
+func (r *run) advance(worker int) {
+	for r.ready() && r.baton.TryLock() {
+		for r.ready() {
+			task := int(r.frontier.Load())
+			aborted := !r.program.Holds(worker, task)
+			if aborted {
+				r.program.Withdraw(task)
+				r.program.Settle(worker, task)
+				r.result.Executions++
+				r.result.Aborts++
+			}
+			r.commit(worker, task, aborted)
+		}
+		r.baton.Unlock()
+	}
+}
+
+func (r *run) ready() bool {
+	frontier := int(r.frontier.Load())
+	return frontier < r.plan.Tasks && !r.stopped.Load() && r.isExecuted(frontier)
+}
+
+// commit runs under the baton.
+func (r *run) commit(worker, task int, aborted bool) {
+	if !r.program.Commit(worker, task) {
+		r.stopped.Store(true)
+		r.wake()
+		return
+	}
+	r.frontier.Store(int64(task) + 1)
+	if r.wasteful(aborted) {
+		r.result.Wasteful = true
+		r.stopped.Store(true)
+	}
+	r.wake()
+}
+
+func (r *run) wasteful(aborted bool) bool {
+	r.recent <<= 1
+	if aborted {
+		r.recent |= 1
+	}
+	r.known = min(r.known+1, 64)
+	if r.plan.MaxWaste == 0 || !aborted || r.known < 32 {
+		return false
+	}
+	return float64(bits.OnesCount64(r.recent)) > r.plan.MaxWaste*float64(r.known)
+}
+
+const spins = 200
+
+// wait returns when the frontier has moved on from where it was, or soon after.
+func (r *run) wait(frontier int) {
+	for i := range spins {
+		if int(r.frontier.Load()) != frontier || r.stopped.Load() {
+			return
+		}
+		if i%8 == 7 {
+			runtime.Gosched()
+		}
+	}
+	r.parked.Add(1)
+	r.parking.Lock()
+	for int(r.frontier.Load()) == frontier && !r.stopped.Load() {
+		r.moved.Wait()
+	}
+	r.parking.Unlock()
+	r.parked.Add(-1)
+}
+
+// wake lets the parked workers look at the frontier again.
+func (r *run) wake() {
+	if r.parked.Load() > 0 {
+		r.parking.Lock()
+		r.moved.Broadcast()
+		r.parking.Unlock()
+	}
+}

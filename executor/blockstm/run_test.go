@@ -1,0 +1,308 @@
+package blockstm
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+type (
+	cell    = Cell[struct{}, int]
+	version = Version[struct{}, int]
+)
+
+// op is what a task of the toy program does: add up some cells and write the
+// sum, plus the task's own number, to others.
+type op struct {
+	reads, writes []int
+}
+
+// program runs ops over cells as an executor would.
+type program struct {
+	ops     []op
+	cells   []cell
+	workers []Arena[struct{}, int]
+	records []toyRecord
+	stop    int // Commit refuses this task; -1 for none
+	order   []int
+	commits atomic.Int64
+	onTask  func(task int)
+}
+
+type toyRecord struct {
+	reads    []int
+	versions []*version
+}
+
+func newProgram(ops []op, cells, workers, window int) *program {
+	p := &program{
+		ops:     ops,
+		cells:   make([]cell, cells),
+		workers: make([]Arena[struct{}, int], workers),
+		records: make([]toyRecord, window),
+		stop:    -1,
+	}
+	for i := range p.cells {
+		p.cells[i].Load(&version{Task: -1, Value: i})
+	}
+	return p
+}
+
+func (p *program) run(worker, task int, guess bool) {
+	r := &p.records[task%len(p.records)]
+	r.reads, r.versions = r.reads[:0], r.versions[:0]
+	sum := task
+	for _, c := range p.ops[task].reads {
+		committed := p.cells[c].Committed()
+		value := committed.Value
+		if guess {
+			if v := p.cells[c].Below(task, committed.Task); v != nil {
+				value = v.Value
+			}
+		}
+		r.reads = append(r.reads, value)
+		sum += value
+	}
+	for _, c := range p.ops[task].writes {
+		v := p.workers[worker].New(task)
+		v.Value = sum
+		r.versions = append(r.versions, v)
+		if guess {
+			p.cells[c].Publish(v)
+		}
+	}
+}
+
+func (p *program) Execute(worker, task int) {
+	if p.onTask != nil {
+		p.onTask(task)
+	}
+	p.run(worker, task, true)
+}
+
+func (p *program) Settle(worker, task int) { p.run(worker, task, false) }
+
+func (p *program) Holds(_, task int) bool {
+	for i, c := range p.ops[task].reads {
+		if p.cells[c].Committed().Value != p.records[task%len(p.records)].reads[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *program) Withdraw(task int) {
+	for _, v := range p.records[task%len(p.records)].versions {
+		v.Withdraw()
+	}
+}
+
+func (p *program) Commit(_, task int) bool {
+	if task == p.stop {
+		return false
+	}
+	for i, c := range p.ops[task].writes {
+		p.cells[c].Commit(p.records[task%len(p.records)].versions[i])
+	}
+	p.order = append(p.order, task)
+	p.commits.Add(1)
+	return true
+}
+
+// serial is what the first n ops do one after the other.
+func serial(ops []op, cells, n int) []int {
+	state := make([]int, cells)
+	for i := range state {
+		state[i] = i
+	}
+	for task, o := range ops[:n] {
+		sum := task
+		for _, c := range o.reads {
+			sum += state[c]
+		}
+		for _, c := range o.writes {
+			state[c] = sum
+		}
+	}
+	return state
+}
+
+func (p *program) check(t *testing.T, committed int) {
+	t.Helper()
+	for i, want := range serial(p.ops, len(p.cells), committed) {
+		if got := p.cells[i].Committed().Value; got != want {
+			t.Fatalf("cell %d after %d tasks: want %d, got %d", i, committed, want, got)
+		}
+	}
+	for i, task := range p.order {
+		if i != task {
+			t.Fatalf("commit %d was of task %d", i, task)
+		}
+	}
+	if len(p.order) != committed {
+		t.Fatalf("%d tasks committed, result says %d", len(p.order), committed)
+	}
+}
+
+var plans = []Plan{
+	{Workers: 1, Window: 8, Batch: 4},
+	{Workers: 2, Window: 4, Batch: 1},
+	{Workers: 2, Window: 64, Batch: 8},
+	{Workers: 4, Window: 16, Batch: 2},
+	{Workers: 8, Window: 64, Batch: 8},
+}
+
+// TestHotCounter has every task increment one counter: the plain lost update.
+func TestHotCounter(t *testing.T) {
+	ops := make([]op, 2000)
+	for i := range ops {
+		ops[i] = op{reads: []int{0}, writes: []int{0}}
+	}
+	for _, plan := range plans {
+		plan.Tasks = len(ops)
+		p := newProgram(ops, 1, plan.Workers, plan.Window)
+		result, err := Run(t.Context(), plan, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.check(t, result.Committed)
+		if result.Committed != len(ops) || result.Executions > 2*len(ops) {
+			t.Fatalf("%+v: %+v", plan, result)
+		}
+	}
+}
+
+func randomOps(rng *rand.Rand, n, cells int) []op {
+	ops := make([]op, n)
+	for i := range ops {
+		for range rng.IntN(4) {
+			ops[i].reads = append(ops[i].reads, rng.IntN(cells))
+		}
+		for range rng.IntN(3) {
+			c := rng.IntN(cells)
+			if len(ops[i].writes) == 0 || ops[i].writes[0] != c {
+				ops[i].writes = append(ops[i].writes, c)
+			}
+		}
+	}
+	return ops
+}
+
+func checkRandom(t *testing.T, seed uint64, tasks, cells int, plan Plan) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 7))
+	ops := randomOps(rng, tasks, cells)
+	plan.Tasks = tasks
+
+	whole := newProgram(ops, cells, plan.Workers, plan.Window)
+	result, err := Run(t.Context(), plan, whole)
+	if err != nil || result.Committed != tasks {
+		t.Fatalf("committed %d of %d: %v", result.Committed, tasks, err)
+	}
+	whole.check(t, tasks)
+
+	stopped := newProgram(ops, cells, plan.Workers, plan.Window)
+	if tasks > 0 {
+		stopped.stop = rng.IntN(tasks)
+	}
+	result, err = Run(t.Context(), plan, stopped)
+	if err != nil || result.Committed != max(stopped.stop, 0) {
+		t.Fatalf("committed %d, stopped at %d: %v", result.Committed, stopped.stop, err)
+	}
+	stopped.check(t, result.Committed)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cancelled := newProgram(ops, cells, plan.Workers, plan.Window)
+	at := rng.IntN(tasks + 1)
+	cancelled.onTask = func(task int) {
+		if task >= at {
+			cancel()
+		}
+	}
+	result, err = Run(ctx, plan, cancelled)
+	if result.Committed < tasks && !errors.Is(err, context.Canceled) {
+		t.Fatalf("cancelled run gave %v", err)
+	}
+	cancelled.check(t, result.Committed)
+}
+
+func TestSerialEquivalence(t *testing.T) {
+	for seed := range uint64(60) {
+		for _, plan := range plans {
+			checkRandom(t, seed, int(seed)*5, 1+int(seed)%17, plan)
+		}
+	}
+}
+
+func FuzzSerialEquivalence(f *testing.F) {
+	f.Add(uint64(1), uint16(100), uint8(3), uint8(2))
+	f.Add(uint64(2), uint16(300), uint8(1), uint8(4))
+	f.Fuzz(func(t *testing.T, seed uint64, tasks uint16, cells, plan uint8) {
+		checkRandom(t, seed, int(tasks)%500, 1+int(cells)%50, plans[int(plan)%len(plans)])
+	})
+}
+
+// TestWasteEndsRun shows that a chain of dependent tasks ends the run early, and
+// that independent tasks do not.
+func TestWasteEndsRun(t *testing.T) {
+	chain, free := make([]op, 4000), make([]op, 4000)
+	for i := range chain {
+		chain[i] = op{reads: []int{0}, writes: []int{0}}
+		free[i] = op{reads: []int{i}, writes: []int{i}}
+	}
+	plan := Plan{Tasks: len(chain), Workers: 2, Window: 64, Batch: 1, MaxWaste: 0.2}
+	p := newProgram(free, len(free), 2, 64)
+	if result, err := Run(t.Context(), plan, p); err != nil || result.Wasteful || result.Committed != len(free) {
+		t.Fatalf("independent tasks: %+v, %v", result, err)
+	}
+	p = newProgram(chain, 1, 2, 64)
+	result, err := Run(t.Context(), plan, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.check(t, result.Committed)
+	if result.Wasteful != (result.Committed < len(chain)) {
+		t.Fatalf("chain: %+v", result)
+	}
+}
+
+// TestPublishOrder inserts versions in every order of arrival and reads below
+// each task.
+func TestPublishOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	for range 200 {
+		var c cell
+		c.Load(&version{Task: 2, Value: 2})
+		tasks := rng.Perm(10)
+		versions := make(map[int]*version)
+		for _, task := range tasks {
+			v := &version{Task: task, Value: task}
+			c.Publish(v)
+			versions[task] = v
+		}
+		withdrawn := 3 + rng.IntN(7)
+		versions[withdrawn].Withdraw()
+		for task := range 12 {
+			want := -1
+			for i := 3; i < min(task, 10); i++ {
+				if i != withdrawn {
+					want = i
+				}
+			}
+			got := -1
+			if v := c.Below(task, 2); v != nil {
+				got = v.Value
+			}
+			if got != want {
+				t.Fatalf("below %d: want %d, got %d", task, want, got)
+			}
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package executor
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/blockstm"
+)
+
+// Parallel runs the transactions of a block speculatively on several workers.
+// For every input the result is that of [Serial]: whether a transaction is
+// skipped, deferred or ends the slice is validated like everything else. Its
+// blocks may overlap; each belongs to one goroutine at a time.
+//
+// It runs serially before Spurious Dragon, where accounts may be empty, and
+// from Amsterdam on, whose gas has two dimensions; and it finishes a block
+// serially once a transaction destroys an account that existed before it.
+type Parallel struct {
+	workers int
+	pool    sync.Pool // of *crew
+}
+
+var _ Executor = (*Parallel)(nil)
+
+const (
+	// smallSlice is the number of transactions below which starting workers
+	// costs more than it brings.
+	smallSlice = 8
+	batch      = 8
+	// maxWaste is the share of lost executions from which speculation does not
+	// pay, and calmMin and calmMax how many transactions run serially then
+	// before it is tried again.
+	maxWaste = 0.35
+	calmMin  = 128
+	calmMax  = 4096
+)
+
+// crew is what the workers of one open block need, kept from block to block.
+type crew struct {
+	state   *txState // for what runs alone
+	workers []*worker
+	records []record
+}
+
+// NewParallel returns a parallel executor.
+func NewParallel(config Config) *Parallel {
+	workers := config.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	e := &Parallel{workers: workers}
+	e.pool.New = func() any { return newCrew(workers) }
+	return e
+}
+
+func newCrew(workers int) *crew {
+	c := &crew{state: newTxState(newMemory()), records: make([]record, 4*batch*max(workers, 2))}
+	for range workers {
+		w := &worker{}
+		w.state = newTxState(c.state.memory)
+		w.own = w.state.footprint
+		c.workers = append(c.workers, w)
+	}
+	return c
+}
+
+// Open implements Executor.
+func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
+	c := e.pool.Get().(*crew)
+	b, err := open(env, c.state, func() { e.pool.Put(c) })
+	if err != nil {
+		return nil, err
+	}
+	p := &parallelBlock{block: b, crew: c, calm: calmMin}
+	p.possible = b.rules.IsEIP158 && !b.rules.IsAmsterdam && !b.rules.IsEIP4762
+	b.fast = p.possible
+	if err := b.preExecution(ctx); err != nil {
+		b.fail()
+		return nil, err
+	}
+	for _, w := range c.workers {
+		w.open(b)
+	}
+	return p, nil
+}
+
+// parallelBlock is an open block of Parallel.
+type parallelBlock struct {
+	*block
+	*crew
+
+	possible bool // the rules allow speculation
+	tasks    int  // committed by speculation in this block; numbers versions
+	calm     int  // length of the next serial stretch
+	rest     int  // transactions left in the present one
+}
+
+// Run implements Block.
+func (p *parallelBlock) Run(ctx context.Context, txs []*motet.Tx) (*Slice, error) {
+	return p.run(ctx, txs, false)
+}
+
+// Verify implements Block.
+func (p *parallelBlock) Verify(ctx context.Context, txs []*motet.Tx) (*Slice, error) {
+	return p.run(ctx, txs, true)
+}
+
+func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (*Slice, error) {
+	if p.err != nil {
+		return nil, p.err
+	}
+	out := newSlice(txs)
+	for at := 0; at < len(txs); {
+		alone, why := p.alone(len(txs) - at)
+		var (
+			n, want int
+			err     error
+		)
+		if alone > 0 {
+			want, out.Stats.Fallback = alone, why
+			n, err = p.serially(ctx, txs[at:at+want], strict, out)
+			p.rest = max(0, p.rest-n)
+		} else {
+			n, want, err = p.speculate(ctx, txs[at:], strict, out)
+		}
+		if err != nil {
+			p.fail()
+			return nil, err
+		}
+		at += n
+		if n < want {
+			out.Cut = at
+			break
+		}
+	}
+	return out, nil
+}
+
+// alone returns how many of the next n transactions run serially, and why.
+func (p *parallelBlock) alone(n int) (int, string) {
+	switch {
+	case !p.possible:
+		return n, "rules"
+	case p.memory.wiped:
+		return n, "destroyed account"
+	case n < smallSlice:
+		return n, "small slice"
+	case p.rest > 0:
+		return min(n, p.rest), "conflicts"
+	default:
+		return 0, ""
+	}
+}
+
+// speculate runs txs until they end, the block's gas ends the slice, or
+// speculation is no use. It returns how many transactions it considered and how
+// many it should have: less than that ends the slice.
+func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, strict bool, out *Slice) (n, want int, err error) {
+	s := &speculation{
+		parallelBlock: p,
+		txs:           txs,
+		strict:        strict,
+		out:           out,
+		receipts:      make([]types.Receipt, len(txs)),
+	}
+	result, err := blockstm.Run(ctx, blockstm.Plan{
+		Tasks:    len(txs),
+		Workers:  min(len(p.workers), len(txs)/2),
+		Window:   len(p.records),
+		Batch:    batch,
+		MaxWaste: maxWaste,
+	}, s)
+	n = result.Committed
+	p.tasks += n
+	out.Stats.Executions += result.Executions
+	out.Stats.Aborts += result.Aborts
+	switch {
+	case s.err != nil:
+		return n, len(txs), s.err
+	case err != nil:
+		return n, len(txs), err
+	case s.cut:
+		return n, len(txs), nil
+	case s.destroys:
+		// The transaction runs again, alone, and turns memory.wiped on.
+		out.Stats.Fallback = "destroyed account"
+		done, err := p.serially(ctx, txs[n:n+1], strict, out)
+		return n + done, n + 1, err
+	case result.Wasteful:
+		p.rest, p.calm = p.calm, min(2*p.calm, calmMax)
+	default:
+		p.calm = calmMin
+	}
+	return n, n, nil
+}
+
+// worker executes transactions of one block at a time.
+type worker struct {
+	lane
+
+	own      *footprint // its state's when it holds no record
+	guess    guess
+	accounts blockstm.Arena[accountWrite, accountValue]
+	slots    blockstm.Arena[struct{}, common.Hash]
+	fresh    core.GasPool
+}
+
+// open makes the worker ready for a block. No version of the last one is in use
+// any more.
+func (w *worker) open(b *block) {
+	w.accounts.Reset()
+	w.slots.Reset()
+	w.evm = b.newEVM(w.state)
+	w.fresh = *core.NewGasPool(b.env.Header.GasLimit)
+}

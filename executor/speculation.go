@@ -1,0 +1,262 @@
+package executor
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/holiman/uint256"
+
+	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/blockstm"
+)
+
+// record is what an execution leaves for the frontier to judge.
+type record struct {
+	footprint
+
+	settled  bool  // ran on committed values
+	invalid  error // why the transaction cannot be included
+	failure  error // of the state reader
+	panicked error
+	destroys bool // destroyed an account that existed before
+}
+
+// speculation is a slice as a blockstm.Program.
+type speculation struct {
+	*parallelBlock
+
+	txs      []*motet.Tx
+	strict   bool
+	out      *Slice
+	receipts []types.Receipt
+
+	// Written by the holder of the frontier.
+	err      error
+	cut      bool
+	destroys bool
+}
+
+var _ blockstm.Program = (*speculation)(nil)
+
+func (s *speculation) record(task int) *record { return &s.records[task%len(s.records)] }
+
+// Execute implements blockstm.Program.
+func (s *speculation) Execute(worker, task int) {
+	w := s.workers[worker]
+	w.guess.task = s.tasks + task
+	w.state.guess = &w.guess
+	w.scratch = w.fresh
+	r := s.record(task)
+	s.attempt(w, task, r)
+	w.stage(r, s.tasks+task, &s.context.Coinbase)
+}
+
+// Settle implements blockstm.Program.
+func (s *speculation) Settle(worker, task int) {
+	w := s.workers[worker]
+	w.state.guess = nil
+	w.scratch = *s.pool
+	r := s.record(task)
+	s.attempt(w, task, r)
+	r.settled = true
+	w.stage(r, s.tasks+task, nil)
+}
+
+// attempt executes a task into its record.
+func (s *speculation) attempt(w *worker, task int, r *record) {
+	r.reset()
+	r.settled, r.destroys = false, false
+	r.invalid, r.failure, r.panicked = nil, nil, nil
+	w.state.footprint = &r.footprint
+	w.state.forget()
+	defer func() {
+		if cause := recover(); cause != nil {
+			r.panicked = fmt.Errorf("%w: executing %s: %v\n%s", motet.ErrHalt, s.txs[task].Hash(), cause, debug.Stack())
+			w.evm = s.newEVM(w.state) // the old one stopped half way
+		}
+		r.failure = w.state.err
+		w.state.footprint = w.own
+		w.state.forget()
+	}()
+	r.invalid = s.execute(&w.lane, s.txs[task], &s.receipts[task])
+	r.destroys = r.invalid == nil && w.state.destroysOld()
+}
+
+// expect tells a speculative state who sends the message. Its nonce is taken to
+// be right and its balance is only compared with what it must own, and both are
+// tested at the frontier: so neither an earlier transaction of the sender nor
+// one to it is in the way.
+func (l *lane) expect() {
+	m, s := &l.message, l.state
+	if !m.needWithBlobs(&s.need) {
+		return
+	}
+	a := s.loaded(&m.From)
+	s.sender = a
+	if a.base.nonce < m.Nonce {
+		a.base.nonce, a.nonce = m.Nonce, m.Nonce
+	}
+}
+
+// destroysOld reports whether the transaction destroyed an account that existed
+// before.
+func (s *txState) destroysOld() bool {
+	for _, a := range s.accounts[:s.nAccounts] {
+		if a.flags&isDestructed != 0 && a.base.exists {
+			return true
+		}
+	}
+	return false
+}
+
+// stage turns what the record changed into versions. With a coinbase they are
+// published for other workers to guess from; credits to the coinbase are not,
+// since every transaction makes one.
+func (w *worker) stage(r *record, task int, coinbase *common.Address) {
+	if r.invalid != nil || r.failure != nil || r.panicked != nil || r.destroys {
+		return
+	}
+	for _, a := range r.accounts[:r.nAccounts] {
+		if a.mutations == 0 || a.flags&isDestructed != 0 || a.flags&isPresent == 0 {
+			continue
+		}
+		var write accountWrite
+		write.delta.Sub(&a.balance, &a.base.balance)
+		write.nonce, write.nonceSet = a.nonce, a.nonce != a.base.nonce
+		write.code, write.codeSet = a.code, !sameCode(a.code, a.base.code)
+		if write.delta.IsZero() && !write.nonceSet && !write.codeSet {
+			continue
+		}
+		a.version = w.accounts.New(task)
+		a.version.Write = write
+		if coinbase != nil && (write.nonceSet || write.codeSet || a.addr != *coinbase) {
+			a.entry.cell.Publish(a.version)
+		}
+	}
+	for _, l := range r.slots[:r.nSlots] {
+		if l.value == l.base || l.account.flags&isDestructed != 0 {
+			continue
+		}
+		l.version = w.slots.New(task)
+		l.version.Value = l.value
+		if coinbase != nil {
+			l.entry.cell.Publish(l.version)
+		}
+	}
+}
+
+// Holds implements blockstm.Program.
+func (s *speculation) Holds(_, task int) bool {
+	r := s.record(task)
+	if r.failure != nil || s.pool.Available(false) < s.txs[task].Gas() {
+		return false // what does not fit is judged against the block's gas
+	}
+	for _, a := range r.accounts[:r.nAccounts] {
+		if a.flags&(readExist|readBalance|readNonce|readCode|boundBalance) != 0 && !a.holds() {
+			return false
+		}
+	}
+	for _, l := range r.slots[:r.nSlots] {
+		if l.flags&readSlot != 0 && l.entry.cell.Committed().Value != l.base {
+			return false
+		}
+	}
+	return true
+}
+
+// holds compares what the transaction relied on with the committed account.
+func (a *account) holds() bool {
+	is := &a.entry.cell.Committed().Value
+	f := a.flags
+	return (f&readExist == 0 || is.exists == a.base.exists) &&
+		(f&readNonce == 0 || is.nonce == a.base.nonce) &&
+		(f&readCode == 0 || sameCode(is.code, a.base.code)) &&
+		(f&readBalance == 0 || is.balance == a.base.balance) &&
+		(f&boundBalance == 0 || !is.balance.Lt(&a.bound))
+}
+
+// Withdraw implements blockstm.Program.
+func (s *speculation) Withdraw(task int) {
+	r := s.record(task)
+	for _, a := range r.accounts[:r.nAccounts] {
+		if a.version != nil {
+			a.version.Withdraw()
+		}
+	}
+	for _, l := range r.slots[:r.nSlots] {
+		if l.version != nil {
+			l.version.Withdraw()
+		}
+	}
+}
+
+// Commit implements blockstm.Program.
+func (s *speculation) Commit(_, task int) bool {
+	r, tx := s.record(task), s.txs[task]
+	switch {
+	case r.panicked != nil:
+		s.err = r.panicked
+	case r.failure != nil:
+		s.err = r.failure
+	case r.destroys:
+		s.destroys = true
+		return false
+	case r.invalid != nil:
+		s.cut, s.err = s.refuse(tx, r.invalid, s.strict, s.out)
+		return !s.cut && s.err == nil
+	}
+	if s.err != nil {
+		return false
+	}
+	receipt := &s.receipts[task]
+	if s.err = s.charge(tx.Gas(), receipt.GasUsed); s.err != nil {
+		return false
+	}
+	for _, a := range r.accounts[:r.nAccounts] {
+		if v := a.version; v != nil {
+			v.Value = v.Write.applyTo(a.entry.cell.Committed().Value)
+			a.entry.cell.Commit(v)
+			s.memory.list(a.entry)
+		}
+	}
+	for _, l := range r.slots[:r.nSlots] {
+		if l.version != nil {
+			s.memory.list(l.entry.key.account)
+			l.entry.cell.Commit(l.version)
+			s.memory.listSlot(l.entry)
+		}
+	}
+	s.include(tx, receipt, s.out)
+	return true
+}
+
+// charge books a transaction that was executed against another gas pool.
+func (b *block) charge(limit, used uint64) error {
+	err := b.pool.CheckGasLegacy(limit)
+	if err == nil {
+		err = b.pool.ChargeGasLegacy(limit-used, used)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: charge %d of %d gas: %w", motet.ErrHalt, used, limit, err)
+	}
+	return nil
+}
+
+// needWithBlobs is need with what blobs may cost on top.
+func (m *message) needWithBlobs(out *uint256.Int) bool {
+	if !m.need(out) {
+		return false
+	}
+	if len(m.BlobHashes) == 0 {
+		return true
+	}
+	fee := uint256.NewInt(uint64(len(m.BlobHashes)) * params.BlobTxBlobGasPerBlob)
+	if _, overflow := fee.MulOverflow(fee, m.BlobGasFeeCap); overflow {
+		return false
+	}
+	_, overflow := out.AddOverflow(out, fee)
+	return !overflow
+}
