@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/big"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -285,40 +286,40 @@ func (s *sut) records() []eventlog.Record {
 // agree checks that the log and the chain store tell the same story.
 func (s *sut) agree() {
 	s.t.Helper()
-	var (
-		txs    []common.Hash
-		number uint64
-	)
+	type story struct {
+		hash common.Hash
+		txs  []common.Hash
+	}
+	told := []story{{hash: s.chain.BlockHash(0)}} // by number
+	var txs []common.Hash
 	for _, r := range s.records() {
 		switch {
 		case r.Open != nil:
-			if txs = nil; r.Open.Number != number+1 {
-				s.t.Fatalf("OPEN of block %d after block %d", r.Open.Number, number)
+			if txs = nil; r.Open.Number != uint64(len(told)) {
+				s.t.Fatalf("OPEN of block %d after block %d", r.Open.Number, len(told)-1)
 			}
 		case r.Slice != nil:
 			for _, raw := range r.Slice.Txs {
 				txs = append(txs, crypto.Keccak256Hash(raw))
 			}
 		case r.Seal != nil:
-			number = r.Seal.Number
-			block := s.chain.BlockByNumber(number)
-			if block == nil || block.Hash() != r.Seal.Header.Hash() {
-				s.t.Fatalf("block %d: the log holds %s, the chain store %v", number, r.Seal.Header.Hash(), block)
-			}
-			if len(txs) != len(block.Transactions()) {
-				s.t.Fatalf("block %d: the log holds %d transactions, the chain store %d", number, len(txs), len(block.Transactions()))
-			}
-			for i, tx := range block.Transactions() {
-				if tx.Hash() != txs[i] {
-					s.t.Fatalf("block %d: transaction %d differs", number, i)
-				}
-			}
+			told = append(told, story{r.Seal.Header.Hash(), txs})
 		case r.Reorg != nil:
-			number = r.Reorg.Fork.Number
+			told = told[:r.Reorg.Fork.Number+1]
 		}
 	}
-	if head := s.chain.Head().Number.Uint64(); head != number {
-		s.t.Fatalf("the log ends with block %d, the chain store with %d", number, head)
+	if head := s.chain.Head().Number.Uint64(); head != uint64(len(told)-1) {
+		s.t.Fatalf("the log ends with block %d, the chain store with %d", len(told)-1, head)
+	}
+	for number, want := range told {
+		block := s.chain.BlockByNumber(uint64(number))
+		var got []common.Hash
+		for _, tx := range block.Transactions() {
+			got = append(got, tx.Hash())
+		}
+		if block.Hash() != want.hash || !slices.Equal(got, want.txs) {
+			s.t.Fatalf("block %d: the log holds %s with %d transactions, the chain store %s with %d", number, want.hash, len(want.txs), block.Hash(), len(got))
+		}
 	}
 }
 
