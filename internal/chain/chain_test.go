@@ -105,6 +105,7 @@ func TestStockNodeAcceptsBlocks(t *testing.T) {
 			t.Fatalf("stock node refuses block %d: %v", block.NumberU64(), err)
 		}
 		equal(t, block.Hash(), stock.CurrentBlock().Hash())
+		m.checkSenders(block)
 		equal(t, stock.GetReceiptsByHash(block.Hash()), m.ReceiptsOf(block))
 	}
 	if txs < 100 || len(m.counters) < 5 {
@@ -112,6 +113,20 @@ func TestStockNodeAcceptsBlocks(t *testing.T) {
 	}
 	if reqs := *m.Head().RequestsHash; reqs != types.EmptyRequestsHash {
 		t.Fatalf("requests hash %s is not that of the empty list", reqs)
+	}
+}
+
+// checkSenders compares the senders that geth's cache knows with the recovered ones.
+func (s *sut) checkSenders(block *types.Block) {
+	s.t.Helper()
+	signer := types.LatestSigner(s.ChainConfig())
+	cached := s.BlockByHash(block.Hash()).Transactions()
+	for i, tx := range block.Transactions() {
+		want, err := signer.Sender(tx)
+		noErr(s.t, err)
+		got, err := types.Sender(signer, cached[i])
+		noErr(s.t, err)
+		equal(s.t, want, got)
 	}
 }
 

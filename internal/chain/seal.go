@@ -22,6 +22,7 @@ type Sealed struct {
 	Receipts types.Receipts // with the block's hash; shared with nobody
 
 	parent     *types.Header
+	txs        []*motet.Tx
 	changes    *motet.StateChanges
 	statedb    *state.StateDB
 	generation uint64 // of the flush state that statedb was opened under
@@ -47,7 +48,7 @@ func (c *Chain) seal(parent *types.Header, out *motet.Outcome) (*Sealed, error) 
 		return nil, fmt.Errorf("seal block %d on %s, head is %d %s: %w", number, out.Header.ParentHash, head.Number, head.Hash(), ErrNotOnHead)
 	}
 	start := time.Now()
-	s := &Sealed{parent: parent, changes: out.Changes, generation: c.flush.generation}
+	s := &Sealed{parent: parent, txs: out.Txs, changes: out.Changes, generation: c.flush.generation}
 	root, err := c.openState(s, c.rules(out.Header))
 	if err != nil {
 		return nil, fmt.Errorf("compute state root of block %d: %w", number, err)
@@ -218,6 +219,7 @@ func (c *Chain) commit(s *Sealed) error {
 	if err := c.db.SyncKeyValue(); err != nil {
 		return haltf(err, "sync block %d", number)
 	}
+	c.primeBlock(s.Block, s.txs)
 	if _, err := c.bc.SetCanonical(s.Block); err != nil {
 		return haltf(err, "make block %d canonical", number)
 	}
