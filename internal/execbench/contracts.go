@@ -1,0 +1,145 @@
+package execbench
+
+import (
+	_ "embed" // for the bytecode
+	"encoding/hex"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/math"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+//go:generate node contracts/compile.js contracts/Token.sol contracts/Pool.sol contracts/Bomb.sol
+
+//go:embed contracts/Token.hex
+var tokenHex string
+
+//go:embed contracts/Pool.hex
+var poolHex string
+
+//go:embed contracts/Bomb.hex
+var bombHex string
+
+func code(text string) []byte {
+	b, err := hex.DecodeString(strings.TrimSpace(text))
+	if err != nil {
+		panic(err) // the files are committed with the package
+	}
+	return b
+}
+
+// calldata encodes a call: the selector of signature, then words.
+func calldata(signature string, words ...common.Hash) []byte {
+	out := slices.Clone(crypto.Keccak256([]byte(signature))[:4])
+	for _, w := range words {
+		out = append(out, w[:]...)
+	}
+	return out
+}
+
+func word(n uint64) common.Hash { return common.BigToHash(new(big.Int).SetUint64(n)) }
+
+func addressWord(a common.Address) common.Hash { return common.BytesToHash(a[:]) }
+
+// mappingSlot is the slot of key in the mapping at slot, as Solidity lays it out.
+func mappingSlot(key, slot common.Hash) common.Hash { return crypto.Keccak256Hash(key[:], slot[:]) }
+
+// Slots of contracts/Token.sol.
+func balanceSlot(a common.Address) common.Hash { return mappingSlot(addressWord(a), word(0)) }
+
+func allowanceSlot(owner, spender common.Address) common.Hash {
+	return mappingSlot(addressWord(spender), mappingSlot(addressWord(owner), word(1)))
+}
+
+const (
+	tokenGas = 35_000  // about what a token transfer uses
+	swapGas  = 100_000 // about what a swap uses
+	bombGas  = 100_000 // about what a bomb uses
+	plenty   = 1_000_000_000_000
+)
+
+// tokens pays in an ERC-20 where both sides hold some already.
+func tokens(choose pairs) func(gas uint64) *scenario {
+	return func(gas uint64) *scenario {
+		s, n := newScenario(gas), int(gas/tokenGas)
+		token := address("token", 0)
+		storage := s.deploy(token, code(tokenHex)).storage
+		for i := range n {
+			from, to := choose(i, n)
+			storage[balanceSlot(from)], storage[balanceSlot(to)] = word(plenty), word(plenty)
+			s.add(call{
+				from: s.fund(from),
+				to:   token,
+				gas:  3 * tokenGas,
+				data: calldata("transfer(address,uint256)", addressWord(to), word(uint64(i%1000+1))),
+			})
+		}
+		return s
+	}
+}
+
+// swaps trades on so many pools in turn, each trader once. Each pool has two
+// tokens of its own; the code is shared.
+func swaps(gas uint64, pools int) *scenario {
+	s, n := newScenario(gas), int(gas/swapGas)
+	for i := range pools {
+		s.addPool(i)
+	}
+	for i := range n {
+		pool, trader := i%pools, s.fund(address("from", i))
+		for side := range 2 {
+			storage := s.state.accounts[poolToken(pool, side)].storage
+			storage[balanceSlot(trader)] = word(plenty)
+			storage[allowanceSlot(trader, address("pool", pool))] = common.BigToHash(math.MaxBig256)
+		}
+		s.add(call{
+			from: trader,
+			to:   address("pool", pool),
+			gas:  3 * swapGas,
+			data: calldata("swap(bool,uint256,uint256)", word(uint64(i/pools%2)), word(uint64(1000+i%777)), word(1)),
+		})
+	}
+	return s
+}
+
+func poolToken(pool, side int) common.Address { return address("pool token", 2*pool+side) }
+
+// addPool deploys pool i with its tokens and as much of each as no trade here
+// can exhaust. Slots as in contracts/Pool.sol.
+func (s *scenario) addPool(i int) {
+	addr := address("pool", i)
+	storage := s.deploy(addr, code(poolHex)).storage
+	reserve := new(big.Int).SetUint64(plenty * 1000)
+	packed := new(big.Int).SetUint64(s.parent.Time)
+	packed.Lsh(packed, 112).Or(packed, reserve).Lsh(packed, 112).Or(packed, reserve)
+	storage[word(0)] = common.BigToHash(packed)
+	storage[word(3)], storage[word(4)] = word(1), word(1)
+	for side := range 2 {
+		token := poolToken(i, side)
+		storage[word(uint64(1+side))] = addressWord(token)
+		s.deploy(token, code(tokenHex)).storage[balanceSlot(addr)] = common.BigToHash(reserve)
+	}
+}
+
+// bombs are long computations whose last step is a counter that all share.
+func bombs(gas uint64) *scenario {
+	s, n := newScenario(gas), int(gas/bombGas)
+	bomb := address("bomb", 0)
+	s.deploy(bomb, code(bombHex)).storage[word(0)] = word(1)
+	for i := range n {
+		s.add(call{
+			from: s.fund(address("from", i)),
+			to:   bomb,
+			gas:  10 * bombGas,
+			data: calldata("run(uint256)", word(200)),
+		})
+	}
+	return s
+}
+
+// TokenCode returns the runtime code of the benchmarks' ERC-20, contracts/Token.sol.
+// Balances are in the mapping at slot 0.
+func TokenCode() []byte { return code(tokenHex) }

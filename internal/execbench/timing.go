@@ -1,0 +1,142 @@
+package execbench
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/motet-evm/motet/executor"
+)
+
+// sample is one timed run.
+type sample struct {
+	wall, cpu float64 // seconds
+	stats     executor.Stats
+}
+
+// round holds a run of every engine, one right after the other.
+type round struct {
+	geth, gethReceipts, serial sample
+	parallel                   []sample // by index of the worker count
+	others                     float64  // cores that other processes used meanwhile
+}
+
+// measure runs rounds until n of them were left in peace, or at most three times
+// as many, and keeps the n least disturbed.
+func (b *bench) measure(ctx context.Context, n int) error {
+	quiet := 0
+	for range 3 * n {
+		r, err := b.round(ctx)
+		if err != nil {
+			return err
+		}
+		b.rounds = append(b.rounds, r)
+		if r.others <= quietCores() {
+			quiet++
+		}
+		if quiet == n {
+			break
+		}
+	}
+	slices.SortStableFunc(b.rounds, func(x, y round) int {
+		switch {
+		case x.others < y.others:
+			return -1
+		case x.others > y.others:
+			return 1
+		default:
+			return 0
+		}
+	})
+	b.rounds = b.rounds[:n]
+	return nil
+}
+
+// round runs every engine once.
+func (b *bench) round(ctx context.Context) (r round, err error) {
+	others := watchOthers()
+	db := b.warm.Copy()
+	if r.geth, err = timed(func() error { _, err := b.runGeth(ctx, db, nil); return err }); err != nil {
+		return r, err
+	}
+	db = b.warm.Copy()
+	if r.gethReceipts, err = timed(func() error { return b.runGethReceipts(db) }); err != nil {
+		return r, err
+	}
+	if r.serial, err = b.timeOurs(ctx, b.serial); err != nil {
+		return r, err
+	}
+	for _, p := range b.parallel {
+		s, err := b.timeOurs(ctx, p)
+		if err != nil {
+			return r, err
+		}
+		r.parallel = append(r.parallel, s)
+	}
+	r.others = others.cores()
+	return r, nil
+}
+
+// timeOurs times opening a block and running it; its end is not timed, since
+// the baseline has none.
+func (b *bench) timeOurs(ctx context.Context, e executor.Executor) (sample, error) {
+	var (
+		open  executor.Block
+		slice *executor.Slice
+	)
+	s, err := timed(func() (err error) {
+		open, slice, err = b.runOurs(ctx, e)
+		return err
+	})
+	if err != nil {
+		return s, err
+	}
+	s.stats = slice.Stats
+	_, err = open.Finish(ctx, nil)
+	return s, err
+}
+
+// timed runs f after a collection, so that no engine pays for another's waste.
+func timed(f func() error) (s sample, err error) {
+	runtime.GC()
+	before, start := processorTime(), time.Now()
+	err = f()
+	s.wall, s.cpu = time.Since(start).Seconds(), (processorTime() - before).Seconds()
+	return s, err
+}
+
+// result sums up one worker count, the one at index i.
+func (b *bench) result(name string, i, workers, chain int) Result {
+	parallel := func(r round) sample { return r.parallel[i] }
+	r := Result{
+		Workload:      name,
+		Workers:       workers,
+		Transactions:  len(b.s.txs),
+		Gas:           b.gas,
+		GethS:         b.median(func(r round) float64 { return r.geth.wall }),
+		GethCPUS:      b.median(func(r round) float64 { return r.geth.cpu }),
+		GethReceiptsS: b.median(func(r round) float64 { return r.gethReceipts.wall }),
+		SerialS:       b.median(func(r round) float64 { return r.serial.wall }),
+		SerialCPUS:    b.median(func(r round) float64 { return r.serial.cpu }),
+		ParallelS:     b.median(func(r round) float64 { return parallel(r).wall }),
+		CPUS:          b.median(func(r round) float64 { return parallel(r).cpu }),
+		OthersCores:   b.median(func(r round) float64 { return r.others }),
+		Executions:    parallel(b.rounds[0]).stats.Executions,
+		Aborts:        parallel(b.rounds[0]).stats.Aborts,
+		Fallback:      parallel(b.rounds[0]).stats.Fallback,
+	}
+	r.VsGeth, r.VsSerial = r.GethS/r.ParallelS, r.SerialS/r.ParallelS
+	share := max(1/float64(workers), float64(chain)/float64(len(b.s.txs)))
+	r.FractionOfIdeal = r.SerialS * share / r.ParallelS
+	return r
+}
+
+func (b *bench) median(of func(round) float64) float64 {
+	samples := make([]float64, len(b.rounds))
+	for i, r := range b.rounds {
+		samples[i] = of(r)
+	}
+	slices.Sort(samples)
+	return samples[len(samples)/2]
+}

@@ -1,0 +1,267 @@
+package replay
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/ethereum/go-ethereum/trie"
+	"github.com/holiman/uint256"
+
+	"github.com/motet-evm/motet"
+)
+
+// recordedBlock is a block with the state that it reads.
+type recordedBlock struct {
+	config      *params.ChainConfig
+	header      *types.Header
+	txs         []*motet.Tx
+	withdrawals types.Withdrawals
+	hashes      map[uint64]common.Hash
+	state       *recordedState
+	// sealed tells whether the header holds results to check against.
+	sealed bool
+}
+
+func (b *recordedBlock) blockHash(number uint64) common.Hash { return b.hashes[number] }
+
+// parent heads the block before. Of the real one only number and hash are
+// known, and the hash stands in the header as well.
+func (b *recordedBlock) parent() *types.Header {
+	return &types.Header{
+		Number:     new(big.Int).Sub(b.header.Number, common.Big1),
+		Difficulty: new(big.Int),
+		GasLimit:   b.header.GasLimit,
+	}
+}
+
+// storedAccount is the JSON form of an account; code is given by its hash or
+// in full.
+type storedAccount struct {
+	Balance  *hexutil.Big            `json:"balance"`
+	Nonce    uint64                  `json:"nonce"`
+	CodeHash *common.Hash            `json:"codeHash"`
+	Code     *hexutil.Bytes          `json:"code"`
+	Storage  map[shortHash]shortHash `json:"storage"`
+}
+
+// storedBlock is the JSON form of a block.
+type storedBlock struct {
+	ChainID      uint64                           `json:"chainId"`
+	Header       *types.Header                    `json:"header"`
+	Transactions types.Transactions               `json:"transactions"`
+	Withdrawals  types.Withdrawals                `json:"withdrawals"`
+	BlockHashes  map[uint64]common.Hash           `json:"blockHashes"`
+	Pre          map[common.Address]storedAccount `json:"pre"`
+
+	// Blocks whose signatures were not recorded have these in place of Header
+	// and Transactions.
+	Env      *storedEnv `json:"env"`
+	Unsigned []storedTx `json:"transactionsUnsigned"`
+}
+
+// shortHash is a 32-byte word in hex whose leading zeros may be missing.
+type shortHash common.Hash
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *shortHash) UnmarshalText(text []byte) error {
+	digits := strings.TrimPrefix(string(text), "0x")
+	if len(digits) > 64 {
+		return fmt.Errorf("word %s is longer than 32 bytes", text)
+	}
+	return (*common.Hash)(h).UnmarshalText([]byte("0x" + strings.Repeat("0", 64-len(digits)) + digits))
+}
+
+// findBlocks lists the block files that paths name: files as they are, folders
+// by the *.json.gz in them or in their "blocks", in the order of block numbers.
+func findBlocks(paths []string) ([]string, error) {
+	var files []string
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		found, err := blocksIn(path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, found...)
+	}
+	return files, nil
+}
+
+func blocksIn(dir string) ([]string, error) {
+	for _, d := range []string{filepath.Join(dir, "blocks"), dir} {
+		found, err := filepath.Glob(filepath.Join(d, "*.json.gz"))
+		if err != nil {
+			return nil, err
+		}
+		found = slices.DeleteFunc(found, func(f string) bool { return filepath.Base(f) == codesFile })
+		if len(found) == 0 {
+			continue
+		}
+		slices.SortFunc(found, func(a, b string) int {
+			if len(a) != len(b) {
+				return len(a) - len(b)
+			}
+			return strings.Compare(a, b)
+		})
+		return found, nil
+	}
+	return nil, fmt.Errorf("%s holds no block files (*.json.gz)", dir)
+}
+
+const codesFile = "codes.json.gz"
+
+// loader reads block files. It keeps the codes that blocks of a folder share.
+type loader struct {
+	codes map[string]map[common.Hash][]byte // by file
+}
+
+func (l *loader) load(path string) (*recordedBlock, error) {
+	stored := new(storedBlock)
+	if err := readGzip(path, stored); err != nil {
+		return nil, err
+	}
+	codes, err := l.codesFor(path)
+	if err != nil {
+		return nil, err
+	}
+	if stored.ChainID != params.MainnetChainConfig.ChainID.Uint64() {
+		return nil, fmt.Errorf("%s: chain %d is not known here, only Ethereum mainnet is", path, stored.ChainID)
+	}
+	b := &recordedBlock{
+		config:      params.MainnetChainConfig,
+		header:      stored.Header,
+		withdrawals: stored.Withdrawals,
+		hashes:      stored.BlockHashes,
+	}
+	if b.state, err = newState(stored.Pre, codes); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if stored.Env != nil {
+		err = b.takeUnsigned(stored)
+	} else {
+		err = b.takeSigned(stored)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b, nil
+}
+
+// takeSigned checks the file against its own header, so that a damaged file is
+// not taken for a fault of execution, and recovers the senders.
+func (b *recordedBlock) takeSigned(stored *storedBlock) error {
+	if b.header == nil {
+		return errors.New("header is missing")
+	}
+	if root := types.DeriveSha(stored.Transactions, trie.NewStackTrie(nil)); root != b.header.TxHash {
+		return fmt.Errorf("transactions have root %v, the header says %v", root, b.header.TxHash)
+	}
+	b.sealed = true
+	signer := types.MakeSigner(b.config, b.header.Number, b.header.Time)
+	for i, tx := range stored.Transactions {
+		recovered, err := motet.RecoverTx(signer, tx)
+		if err != nil {
+			return fmt.Errorf("transaction %d: %w", i, err)
+		}
+		b.txs = append(b.txs, recovered)
+	}
+	return nil
+}
+
+// codesFor reads the codes beside a block file or beside its folder; a file
+// that holds its codes itself needs none.
+func (l *loader) codesFor(path string) (map[common.Hash][]byte, error) {
+	dir := filepath.Dir(path)
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		file := filepath.Join(d, codesFile)
+		if codes, ok := l.codes[file]; ok {
+			return codes, nil
+		}
+		stored := make(map[common.Hash]hexutil.Bytes)
+		switch err := readGzip(file, &stored); {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		codes := make(map[common.Hash][]byte, len(stored))
+		for hash, code := range stored {
+			codes[hash] = code
+		}
+		if l.codes == nil {
+			l.codes = make(map[string]map[common.Hash][]byte)
+		}
+		l.codes[file] = codes
+		return codes, nil
+	}
+	return nil, nil
+}
+
+func newState(pre map[common.Address]storedAccount, shared map[common.Hash][]byte) (*recordedState, error) {
+	s := &recordedState{
+		accounts: make(map[common.Address]*account, len(pre)),
+		codes:    make(map[common.Hash][]byte),
+	}
+	for addr, stored := range pre {
+		a := &account{
+			nonce:    stored.Nonce,
+			codeHash: types.EmptyCodeHash,
+			storage:  make(map[common.Hash]common.Hash, len(stored.Storage)),
+		}
+		if stored.Balance != nil {
+			a.balance = *uint256.MustFromBig(stored.Balance.ToInt())
+		}
+		switch {
+		case stored.Code != nil && len(*stored.Code) > 0:
+			a.codeHash = crypto.Keccak256Hash(*stored.Code)
+			s.codes[a.codeHash] = *stored.Code
+		case stored.CodeHash != nil && *stored.CodeHash != types.EmptyCodeHash:
+			code, ok := shared[*stored.CodeHash]
+			if !ok {
+				return nil, fmt.Errorf("code %v of %v is missing", *stored.CodeHash, addr)
+			}
+			a.codeHash = *stored.CodeHash
+			s.codes[a.codeHash] = code
+		}
+		for slot, value := range stored.Storage {
+			a.storage[common.Hash(slot)] = common.Hash(value)
+		}
+		s.accounts[addr] = a
+	}
+	return s, nil
+}
+
+func readGzip(path string, into any) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	unzipped, err := gzip.NewReader(f)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	if err := json.NewDecoder(unzipped).Decode(into); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
