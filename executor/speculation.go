@@ -102,10 +102,11 @@ func (l *lane) expect() {
 }
 
 // destroysOld reports whether the transaction destroyed an account that existed
-// before.
+// before, or met an empty one from before Spurious Dragon, which a mere touch
+// destroys.
 func (s *txState) destroysOld() bool {
 	for _, a := range s.accounts[:s.nAccounts] {
-		if a.flags&isDestructed != 0 && a.base.exists {
+		if a.base.exists && (a.flags&isDestructed != 0 || a.base.empty()) {
 			return true
 		}
 	}
