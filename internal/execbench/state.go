@@ -30,7 +30,14 @@ func (s *memoryState) Account(addr common.Address) (*types.StateAccount, error) 
 	if !ok {
 		return nil, nil
 	}
-	return &types.StateAccount{Nonce: a.nonce, Balance: a.balance.Clone(), Root: types.EmptyRootHash, CodeHash: a.codeHash.Bytes()}, nil
+	// One allocation: the reader must not weigh on what is measured. The caller
+	// may change the balance, nobody changes a code hash in place.
+	out := &struct {
+		account types.StateAccount
+		balance uint256.Int
+	}{balance: a.balance}
+	out.account = types.StateAccount{Nonce: a.nonce, Balance: &out.balance, Root: types.EmptyRootHash, CodeHash: a.codeHash[:]}
+	return &out.account, nil
 }
 
 func (s *memoryState) Storage(addr common.Address, slot common.Hash) (common.Hash, error) {

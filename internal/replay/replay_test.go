@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +91,82 @@ func TestShortHash(t *testing.T) {
 	for _, text := range []string{"0xg", "0x" + strings.Repeat("1", 65)} {
 		if err := h.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%s was read", text)
+		}
+	}
+}
+
+// TestRun replays everything by every executor, as a user would.
+func TestRun(t *testing.T) {
+	var (
+		c    = Config{Paths: []string{fixtures(t, "mainnet"), fixtures(t, "pectra")}, Workers: 3}
+		seen int
+	)
+	sum, err := Run(t.Context(), c, func(r BlockResult) {
+		seen++
+		if !r.OK {
+			t.Errorf("block %d: %s", r.Number, r.Mismatch)
+		}
+		if r.Transactions > 0 && (r.Executions < r.Transactions || r.GethSerialS <= 0 || r.SerialS <= 0 || r.ParallelS <= 0) {
+			t.Errorf("%+v is incomplete", r)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen != 67 || sum.Blocks != 67 || sum.OK != 67 || sum.Failed != 0 || !sum.Summary || sum.GeoMeanGeth <= 0 || sum.GeoMeanSerial <= 0 {
+		t.Errorf("%d blocks seen: %+v", seen, sum)
+	}
+}
+
+// TestCheckSeesErrors damages what an engine returns.
+func TestCheckSeesErrors(t *testing.T) {
+	block, err := new(loader).load(filepath.Join(fixtures(t, "mainnet"), "blocks", "19934116.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial := newRunner(Config{Executor: Serial}).engines[1]
+	for name, spoil := range map[string]func(*execution){
+		"gas":     func(e *execution) { e.gasUsed++ },
+		"status":  func(e *execution) { e.receipts[0].Status ^= 1 },
+		"balance": func(e *execution) { e.changes.Accounts[0].Balance.AddUint64(&e.changes.Accounts[0].Balance, 1) },
+		"lost":    func(e *execution) { e.changes.Accounts = e.changes.Accounts[1:] },
+		"order":   func(e *execution) { slices.Reverse(e.changes.Accounts) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			spoiled := engine{name: Serial, exec: func(ctx context.Context, b *recordedBlock) (*execution, error) {
+				e, err := serial.exec(ctx, b)
+				if err == nil {
+					spoil(e)
+				}
+				return e, err
+			}}
+			r := runner{rounds: 1, engines: []engine{{name: gethName, exec: execGeth}, spoiled}}
+			result, err := r.block(t.Context(), block)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if result.OK || result.Mismatch == "" {
+				t.Errorf("the error was not seen: %+v", result)
+			}
+		})
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	empty, broken := t.TempDir(), filepath.Join(t.TempDir(), "1.json.gz")
+	if err := os.WriteFile(broken, []byte("not gzip"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]Config{
+		"no path":  {},
+		"absent":   {Paths: []string{filepath.Join(empty, "absent")}},
+		"empty":    {Paths: []string{empty}},
+		"broken":   {Paths: []string{broken}},
+		"executor": {Paths: []string{empty}, Executor: "fast"},
+		"workers":  {Paths: []string{empty}, Workers: -1},
+	} {
+		if _, err := Run(t.Context(), c, func(BlockResult) {}); err == nil {
+			t.Errorf("%s: no error", name)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (s *recordedState) Account(addr common.Address) (*types.StateAccount, error
 		Nonce:    a.nonce,
 		Balance:  a.balance.Clone(),
 		Root:     types.EmptyRootHash, // unknown; nothing here reads a trie
-		CodeHash: a.codeHash.Bytes(),
+		CodeHash: a.codeHash[:],       // replaced by those who change it, never written to
 	}, nil
 }
 
