@@ -13,7 +13,6 @@ import (
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/internal/eventlog"
-	"github.com/motet-evm/motet/mempool"
 )
 
 // Recover brings the log, the chain store and the pool to the same point and
@@ -167,31 +166,6 @@ func (s *Sequencer) announce(ctx context.Context) error {
 	s.metrics.epoch.Set(float64(epoch))
 	s.metrics.head.Set(float64(s.head.Number.Uint64()))
 	return nil
-}
-
-// restore fills the pool from the intake, less what is included.
-func (s *Sequencer) restore(ctx context.Context) error {
-	pool := s.deps.Pool
-	tx := func(seq uint64, raw []byte) error { return pool.Restore(raw, seq) }
-	if err := s.deps.Intake.Replay(ctx, tx, pool.RestoreFate); err != nil {
-		return err
-	}
-	if b := s.block; b != nil {
-		included := make([]mempool.Inclusion, len(b.txs))
-		for i, tx := range b.txs {
-			included[i] = mempool.Inclusion{Tx: tx, Block: b.open.Number, Index: uint64(i)} //nolint:gosec // not negative
-		}
-		pool.Settle(mempool.Settlement{Included: included})
-		pool.Reset(b.open, b.view)
-	} else if err := s.prepare(); err != nil {
-		return err
-	}
-	back := s.returned
-	s.returned = nil
-	if len(back) == 0 {
-		return nil
-	}
-	return pool.Readd(ctx, back)
 }
 
 // recoverAll recovers the senders of transactions on all cores.
