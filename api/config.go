@@ -22,9 +22,10 @@ const (
 	maxFilters       = 2000      // polled filters, all clients together
 	maxFiltersPerIP  = 200
 	maxRange         = 10_000 // blocks of one log query
-	maxResults       = 10_000 // logs of one log query
+	maxResults       = 10_000 // logs of one log query, events of one polled filter
 	maxCriteria      = 1000   // addresses, or alternatives of one topic
 	ringSize         = 256    // events that a subscriber may lag behind
+	maxConns         = 8192   // connections of all clients together
 )
 
 const (
@@ -33,6 +34,8 @@ const (
 	writeTimeout   = 30 * time.Second
 	idleTimeout    = 60 * time.Second
 	evmTimeout     = 5 * time.Second
+	traceTimeout   = 20 * time.Second
+	eventTimeout   = 10 * time.Second // for a client of the event stream to take what is written
 	traceSlots     = 2
 	gasCap         = 50_000_000
 	filterLifetime = 5 * time.Minute

@@ -271,6 +271,7 @@ func TestMethods(t *testing.T) {
 		{"eth_getTransactionCount", addr + `,"0x1"`, `"0x0"`},
 		{"eth_getTransactionCount", addr + `,{"blockHash":` + block + `}`, `"0x1"`},
 		{"eth_getTransactionCount", addr + `,"pending"`, `"0x1"`},
+		{"eth_getTransactionCount", addr + `,{"blockNumber":"pending"}`, `"0x1"`},
 		{"eth_getBalance", addr + `,"latest"`, `"0x`},
 		{"eth_getBalance", addr, `"0x`},
 		{"eth_getBalance", `"0x00000000000000000000000000000000000000ff","pending"`, `"0x0"`},

@@ -13,16 +13,29 @@ type latestAPI struct{ s *Server }
 // raw is a parameter that is passed on as it came.
 type raw = json.RawMessage
 
-// sealed replaces the tag pending by latest, also inside an object.
+// sealed replaces the tag pending by latest.
 func sealed(block *raw) *raw {
-	if block == nil || string(*block) != `"pending"` {
+	if !isPending(block) {
 		return block
 	}
 	latest := raw(`"latest"`)
 	return &latest
 }
 
-func isPending(block *raw) bool { return block != nil && string(*block) == `"pending"` }
+// isPending reports whether a block parameter is the tag pending, by itself or
+// in an object as of EIP-1898.
+func isPending(block *raw) bool {
+	if block == nil {
+		return false
+	}
+	if len(*block) == 0 || (*block)[0] != '{' {
+		return string(*block) == `"pending"`
+	}
+	var object struct {
+		Number string `json:"blockNumber"`
+	}
+	return json.Unmarshal(*block, &object) == nil && object.Number == "pending"
+}
 
 // GetProof returns an account with its Merkle proof.
 func (a latestAPI) GetProof(ctx context.Context, addr, keys raw, block *raw) (any, error) {

@@ -50,8 +50,8 @@ func (s *Server) getLogs(ctx context.Context, crit filters.FilterCriteria) ([]*t
 	if err != nil {
 		return nil, err
 	}
-	if to-from >= maxRange {
-		return nil, tooMany(fmt.Sprintf("query covers more than %d blocks", maxRange), from, from+maxRange-1)
+	if most := s.limits.logRange; to-from >= most {
+		return nil, s.tooMany(fmt.Sprintf("query covers more than %d blocks", most), from, from+most-1)
 	}
 	var out []*types.Log
 	for first := from; first <= to; first += logStep {
@@ -60,8 +60,8 @@ func (s *Server) getLogs(ctx context.Context, crit filters.FilterCriteria) ([]*t
 		if err != nil {
 			return nil, err
 		}
-		if out = append(out, logs...); len(out) > maxResults {
-			return overflow(out, from, to)
+		if out = append(out, logs...); len(out) > s.limits.logResults {
+			return s.overflow(out, from, to)
 		}
 	}
 	return orEmpty(out), nil
@@ -70,21 +70,22 @@ func (s *Server) getLogs(ctx context.Context, crit filters.FilterCriteria) ([]*t
 // overflow answers a query with too many results. Those of a single block are
 // given, since there is no smaller range to ask for; otherwise the suggested
 // range ends before the block with the first result too many.
-func overflow(logs []*types.Log, from, to uint64) ([]*types.Log, error) {
+func (s *Server) overflow(logs []*types.Log, from, to uint64) ([]*types.Log, error) {
 	if from == to {
 		return logs, nil
 	}
-	end := max(logs[maxResults].BlockNumber, from+1)
-	return nil, tooMany(fmt.Sprintf("query returned more than %d results", maxResults), from, end-1)
+	most := s.limits.logResults
+	end := max(logs[most].BlockNumber, from+1)
+	return nil, s.tooMany(fmt.Sprintf("query returned more than %d results", most), from, end-1)
 }
 
 // tooMany is the error that clients parse for a range to try instead.
-func tooMany(what string, from, to uint64) *Error {
+func (s *Server) tooMany(what string, from, to uint64) *Error {
 	first, last := hexutil.EncodeUint64(from), hexutil.EncodeUint64(to)
 	return &Error{
 		Code:    CodeLimit,
 		Message: fmt.Sprintf("%s. Try with this block range [%s, %s].", what, first, last),
-		Data:    map[string]any{"from": first, "to": last, "limit": maxResults},
+		Data:    map[string]any{"from": first, "to": last, "limit": s.limits.logResults},
 	}
 }
 

@@ -95,7 +95,10 @@ func TestRESTWait(t *testing.T) {
 	}{
 		{"preconfirmed", s.slice},
 		{"sealed", s.mine},
-		{"safe", func() { s.mine(); noErr(t, s.chain.Label(motet.RefOf(s.chain.Head()), motet.RefOf(s.chain.Genesis().Header()))) }},
+		{"safe", func() {
+			s.mine()
+			noErr(t, s.chain.Label(motet.RefOf(s.chain.Head()), motet.RefOf(s.chain.Genesis().Header())))
+		}},
 	} {
 		tx := transfer(i, 0)
 		done := make(chan struct{})

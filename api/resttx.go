@@ -121,10 +121,15 @@ func (s *Server) answerSubmission(w http.ResponseWriter, r *http.Request, hash c
 		writeJSON(w, http.StatusAccepted, s.describe(r.Context(), f))
 		return
 	}
+	ctx, leave, ok := s.conns.enter(r, s.cfg.MaxConnsPerIP)
+	if !ok { // too many wait already; the transaction is accepted all the same
+		wait, ctx, leave = 0, r.Context(), func() {}
+	}
+	defer leave()
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Time{}) // else the server takes the client for gone; a recorder has no deadlines
 	_ = rc.SetWriteDeadline(time.Now().Add(wait + writeTimeout))
-	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	f, reached := s.await(ctx, hash, target)
 	f.Hash = hash

@@ -74,8 +74,16 @@ type Server struct {
 	conns   *conns
 	handler http.Handler
 
-	since    uint64        // the head when New was called
+	since    uint64 // the head when New was called
+	limits   limits
 	stopping chan struct{} // closed when Serve ends
+}
+
+// limits are bounds that tests lower.
+type limits struct {
+	logRange     uint64
+	logResults   int
+	eventTimeout time.Duration
 }
 
 // New assembles a server. It starts nothing.
@@ -104,6 +112,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.filters = newFilterSet()
 	s.search = filters.NewFilterSystem(deps.Chain.Backend(), filters.Config{LogCacheSize: recentBlocks})
 	s.since = s.headNumber()
+	s.limits = limits{logRange: maxRange, logResults: maxResults, eventTimeout: eventTimeout}
 	if s.logs != nil {
 		tail, _ := s.logs.Tail()
 		s.window.reset(tail)
@@ -129,12 +138,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelInfo),
 	}
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.Go(func() error { return s.Run(ctx) })
 	eg.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(newLimited(l, maxConns)); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve http: %w", err)
 		}
 		return nil

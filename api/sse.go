@@ -17,8 +17,6 @@ import (
 const (
 	// commentInterval keeps proxies from closing an idle stream.
 	commentInterval = 15 * time.Second
-	// eventDeadline is how long a client may take to accept what is written.
-	eventDeadline = 10 * time.Second
 	// catchUpFlush is how many records are sent at a time to a client that
 	// catches up.
 	catchUpFlush = 64
@@ -232,7 +230,7 @@ func (st *stream) gap(cause error) error {
 // write fails when the client does not take what was written before in time, and
 // then the stream ends: the client resumes by its last id.
 func (st *stream) write(text string) error {
-	_ = st.rc.SetWriteDeadline(time.Now().Add(eventDeadline)) // a recorder has none
+	_ = st.rc.SetWriteDeadline(time.Now().Add(st.s.limits.eventTimeout)) // a recorder has none
 	_, err := st.w.Write([]byte(text))
 	return err
 }

@@ -191,6 +191,8 @@ func (s *Server) trace(ctx context.Context, method string, params ...any) (any, 
 		return nil, err
 	}
 	defer release()
+	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
+	defer cancel()
 	return s.upstream.call(ctx, method, params...)
 }
 
