@@ -48,12 +48,15 @@ type lane struct {
 	scratch core.GasPool
 }
 
-// open starts a block on a state whose memory is empty.
-func open(env Env, s *txState, release func()) (*block, error) {
-	if env.Header == nil || env.Parent == nil || env.State == nil || env.Config == nil || env.BlockHash == nil {
-		return nil, errors.New("executor: Env is incomplete")
+func (e *Env) validate() error {
+	if e.Header == nil || e.Parent == nil || e.State == nil || e.Config == nil || e.BlockHash == nil {
+		return errors.New("executor: Env is incomplete")
 	}
-	s.memory.reset(env.State)
+	return nil
+}
+
+// open starts a block on a state whose memory is ready for it.
+func open(env Env, s *txState, release func()) *block {
 	s.reset()
 	b := &block{
 		env:     env,
@@ -71,7 +74,7 @@ func open(env Env, s *txState, release func()) (*block, error) {
 		misc.ApplyDAOHardFork(s)
 		s.Finalise(b.rules)
 	}
-	return b, nil
+	return b
 }
 
 func (b *block) newEVM(s *txState) *vm.EVM {
@@ -284,7 +287,7 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 	if err != nil {
 		return nil, fmt.Errorf("collect changes of block %d: %w", h.Number, err)
 	}
-	return &motet.Outcome{
+	b.memory.outcome = &motet.Outcome{
 		Header:      h,
 		Txs:         b.included,
 		Receipts:    b.receipts,
@@ -292,7 +295,8 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 		Requests:    requests,
 		GasUsed:     b.pool.Used(),
 		Changes:     changes,
-	}, nil
+	}
+	return b.memory.outcome, nil
 }
 
 // fail makes the block unusable and gives its memory back.

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
+	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor/blockstm"
 )
 
@@ -114,6 +115,9 @@ type slotCell struct {
 // for one goroutine.
 type memory struct {
 	reader   state.Reader
+	root     common.Hash    // of the state before the block
+	outcome  *motet.Outcome // of the block, once it is finished
+	sealed   common.Hash    // root of the state after it, if known
 	seeds    seeds
 	accounts table[common.Address, accountCell]
 	slots    table[slotKey, slotCell]
@@ -125,10 +129,16 @@ type memory struct {
 
 func newMemory() *memory { return &memory{seeds: newSeeds()} }
 
-func (m *memory) reset(reader state.Reader) {
-	m.reader, m.wiped = reader, false
+// reset empties the memory for a block on the state with the given root.
+func (m *memory) reset(root common.Hash, reader state.Reader) {
 	m.accounts.reset()
 	m.slots.reset()
+	m.start(root, reader)
+}
+
+func (m *memory) start(root common.Hash, reader state.Reader) {
+	m.root, m.sealed, m.outcome = root, common.Hash{}, nil
+	m.reader, m.wiped = reader, false
 	clear(m.changedAccounts)
 	clear(m.changedSlots)
 	m.changedAccounts = m.changedAccounts[:0]

@@ -3,7 +3,6 @@ package executor
 import (
 	"context"
 	"runtime"
-	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
@@ -22,8 +21,7 @@ import (
 // from Amsterdam on, whose gas has two dimensions; and it finishes a block
 // serially once a transaction destroys an account that existed before it.
 type Parallel struct {
-	workers int
-	pool    sync.Pool // of *crew
+	stock[*crew]
 }
 
 var _ Executor = (*Parallel)(nil)
@@ -48,14 +46,17 @@ type crew struct {
 	records []record
 }
 
+func (c *crew) mem() *memory { return c.state.memory }
+
 // NewParallel returns a parallel executor.
 func NewParallel(config Config) *Parallel {
 	workers := config.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	e := &Parallel{workers: workers}
-	e.pool.New = func() any { return newCrew(workers) }
+	e := &Parallel{}
+	e.warm = config.Warm
+	e.make = func() *crew { return newCrew(workers) }
 	return e
 }
 
@@ -72,11 +73,11 @@ func newCrew(workers int) *crew {
 
 // Open implements Executor.
 func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
-	c := e.pool.Get().(*crew)
-	b, err := open(env, c.state, func() { e.pool.Put(c) })
-	if err != nil {
+	if err := env.validate(); err != nil {
 		return nil, err
 	}
+	c := e.take(env)
+	b := open(env, c.state, func() { e.giveBack(c) })
 	p := &parallelBlock{block: b, crew: c, calm: calmMin}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsAmsterdam && !b.rules.IsEIP4762
 	b.fast = p.possible

@@ -1,38 +1,42 @@
 package executor
 
-import (
-	"context"
-	"sync"
-)
+import "context"
 
 // Config sets up an executor.
 type Config struct {
 	// Workers is how many transactions Parallel executes at a time; 0 means
 	// one for each CPU that Go uses. Serial ignores it.
 	Workers int
+	// Warm keeps what blocks read for the blocks after them. With it the caller
+	// promises that Env.State is the state whose root is Env.Parent.Root; he
+	// should report the roots of finished blocks by Sealed.
+	Warm bool
 }
 
 // Serial runs the transactions of a block one after the other, each through
 // core.ApplyMessage. It is the oracle that Parallel is compared with. Its blocks
 // may overlap; each belongs to one goroutine.
 type Serial struct {
-	pool sync.Pool // of *txState
+	stock[*txState]
 }
 
 var _ Executor = (*Serial)(nil)
 
 // NewSerial returns a serial executor.
-func NewSerial(Config) *Serial {
-	return &Serial{pool: sync.Pool{New: func() any { return newTxState(newMemory()) }}}
+func NewSerial(config Config) *Serial {
+	e := &Serial{}
+	e.warm = config.Warm
+	e.make = func() *txState { return newTxState(newMemory()) }
+	return e
 }
 
 // Open implements Executor.
 func (e *Serial) Open(ctx context.Context, env Env) (Block, error) {
-	s := e.pool.Get().(*txState)
-	b, err := open(env, s, func() { e.pool.Put(s) })
-	if err != nil {
+	if err := env.validate(); err != nil {
 		return nil, err
 	}
+	s := e.take(env)
+	b := open(env, s, func() { e.giveBack(s) })
 	if err := b.preExecution(ctx); err != nil {
 		b.fail()
 		return nil, err

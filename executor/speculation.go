@@ -179,16 +179,20 @@ func (a *account) holds() bool {
 		(f&boundBalance == 0 || !is.balance.Lt(&a.bound))
 }
 
-// Withdraw implements blockstm.Program.
+// Withdraw implements blockstm.Program. The cells count as changed, so that the
+// versions in them are forgotten with the block.
 func (s *speculation) Withdraw(task int) {
 	r := s.record(task)
 	for _, a := range r.accounts[:r.nAccounts] {
 		if a.version != nil {
+			s.memory.list(a.entry)
 			a.version.Withdraw()
 		}
 	}
 	for _, l := range r.slots[:r.nSlots] {
 		if l.version != nil {
+			s.memory.list(l.entry.key.account)
+			s.memory.listSlot(l.entry)
 			l.version.Withdraw()
 		}
 	}

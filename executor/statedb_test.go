@@ -120,7 +120,7 @@ func runParity(t *testing.T, program []byte) {
 		}
 	})
 	m := newMemory()
-	m.reset(reader)
+	m.reset(common.Hash{}, reader)
 	p.geth, p.ours = geth, newTxState(m)
 	p.prepare()
 	for len(p.program) > 0 {

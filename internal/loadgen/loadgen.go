@@ -32,8 +32,8 @@ type Config struct {
 
 	// Funder pays for the senders.
 	Funder *ecdsa.PrivateKey
-	// Token is the creation code of the ERC-20 that kind erc20 deploys. Its
-	// constructor mints to its deployer.
+	// Token is the runtime code of the ERC-20 that kind erc20 deploys. It keeps
+	// balances in the mapping at slot 0.
 	Token []byte
 }
 
@@ -57,7 +57,7 @@ func (c *Config) Validate() error {
 	case c.Rate < 0:
 		return errors.New("rate must not be negative")
 	case c.Kind == "erc20" && len(c.Token) == 0:
-		return errors.New("kind erc20 needs the token's creation code")
+		return errors.New("kind erc20 needs the token's code")
 	}
 	return nil
 }

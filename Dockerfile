@@ -1,0 +1,14 @@
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /motet ./cmd/motet
+RUN mkdir /data
+
+FROM gcr.io/distroless/static-debian12:nonroot
+COPY --from=build /motet /usr/local/bin/motet
+COPY --from=build --chown=nonroot:nonroot /data /data
+EXPOSE 8545
+ENTRYPOINT ["/usr/local/bin/motet"]
+CMD ["dev"]

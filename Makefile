@@ -1,0 +1,61 @@
+# Every target is explained by `make help`, which reads the ## comments below.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+GO ?= go
+TOOL := $(GO) tool -modfile=tools/go.mod
+PKGS := ./...
+
+.PHONY: help dev build test test-deps check fmt lint race fuzz conformance e2e chaos bench generate clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: ## build bin/motet
+	$(GO) build -o bin/motet ./cmd/motet
+
+dev: build ## build and run the whole pipeline on embedded defaults
+	./bin/motet dev $(ARGS)
+
+test: test-deps build ## install what the tests need if it is missing, then run them all
+	$(GO) vet $(PKGS)
+	$(GO) test -timeout 20m -p 2 $(PKGS)
+
+test-deps: ## Debian packages and npm tools for the tests (Postgres, anvil, cast, solc)
+	@./test/install.sh
+
+check: ## format, lint, import rows and the quick unit tests
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run make fmt'; exit 1; }
+	$(TOOL) golangci-lint run
+	$(GO) test -short . ./executor/... ./mempool ./internal/... ./cmd/...
+
+fmt: ## format all Go files
+	$(TOOL) gofumpt -w $$(git ls-files '*.go' | grep -v bindings)
+
+lint: ## golangci-lint
+	$(TOOL) golangci-lint run
+
+race: ## the tests of everything concurrent, under the race detector
+	$(GO) test -race -timeout 30m ./executor/... ./mempool ./sequencer ./internal/eventlog ./batcher ./api
+
+FUZZTIME ?= 30s
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep ^Fuzz || true); do \
+	    echo "$$pkg $$target"; $(GO) test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
+	  done; done
+
+e2e: test-deps build ## the real binary on the embedded L1 and on anvil, rebuilt from L1, checked by a stock geth
+	$(GO) test -count=1 -timeout 20m -v ./test/e2e/...
+
+chaos: build ## kill -9 of the real binary under load
+	$(GO) test -count=1 -timeout 20m -v ./test/chaos/...
+
+bench: build ## compare the executors with geth's serial processor
+	./bin/motet bench executor --workers 1,2
+
+generate: ## rebuild the contracts' artifacts and bindings
+	npm ci --ignore-scripts
+	$(GO) generate ./...
+
+clean: ## remove what the build made
+	rm -rf bin

@@ -1,0 +1,165 @@
+// Motet is a rollup sequencer. This command is where the parts are put together:
+// each role is a list of them, and nothing below this package knows which role
+// it runs in.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/motet-evm/motet"
+)
+
+// Exit codes, as documented in README.md.
+const (
+	exitOK       = 0
+	exitFailure  = 1 // runtime failure: may be restarted
+	exitUsage    = 2 // usage or configuration
+	exitMismatch = 3 // data or consensus mismatch: must not be restarted blindly
+)
+
+// errUsage marks errors that are the caller's: exit code 2.
+var errUsage = errors.New("usage")
+
+// errMismatch marks a found difference: exit code 3.
+var errMismatch = errors.New("mismatch")
+
+// streams are the process's outputs. Results go to out, logs and progress to err.
+type streams struct {
+	out, err io.Writer
+}
+
+// command is one sub-command. Setup registers its flags and returns the function
+// that runs it with the remaining arguments.
+type command struct {
+	name    string
+	args    string
+	summary string
+	setup   func(fs *flag.FlagSet) func(ctx context.Context, io streams, args []string) error
+}
+
+func commands() []command {
+	return []command{
+		{"dev", "", "run the whole pipeline in one process on embedded defaults", setupDev},
+		{"replay", "PATH…", "replay recorded blocks: serial and parallel against geth", setupReplay},
+		{"bench executor", "", "compare the executors with geth's serial processor", setupBenchExecutor},
+		{"bench submit", "", "offer transactions to a JSON-RPC endpoint and measure", setupBenchSubmit},
+		{"import", "PATH…", "import RLP blocks into a data directory", setupImport},
+		{"export", "FILE", "export the chain of a data directory as RLP", setupExport},
+		{"verify", "", "re-execute the chain of a data directory serially", setupVerify},
+		{"config check", "", "check the configuration of motet dev", setupConfigCheck},
+		{"config print", "", "print the configuration of motet dev, secrets redacted", setupConfigPrint},
+		{"version", "", "print the version", setupVersion},
+	}
+}
+
+func main() {
+	os.Exit(run(context.Background(), streams{os.Stdout, os.Stderr}, os.Args[1:]))
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, io streams, args []string) int {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		printUsage(io.out)
+		return exitOK
+	}
+	cmd, rest, ok := find(args)
+	if !ok {
+		fmt.Fprintf(io.err, "motet: unknown command %q; see motet help\n", args[0])
+		return exitUsage
+	}
+	fs := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
+	fs.SetOutput(discard{})
+	action := cmd.setup(fs)
+	positional, err := parseFlags(fs, rest, os.LookupEnv)
+	if errors.Is(err, flag.ErrHelp) {
+		printCommandUsage(io.out, cmd, fs)
+		return exitOK
+	}
+	if err == nil {
+		err = action(ctx, io, positional)
+	}
+	return report(io.err, cmd.name, err)
+}
+
+// report prints err in one line and says which exit code it means.
+func report(w io.Writer, name string, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	text := strings.TrimSuffix(strings.ReplaceAll(err.Error(), "\n", "; "), ": "+errUsage.Error())
+	fmt.Fprintf(w, "motet %s: %s\n", name, strings.TrimPrefix(text, errUsage.Error()+": "))
+	switch {
+	case errors.Is(err, errUsage):
+		return exitUsage
+	case errors.Is(err, motet.ErrHalt), errors.Is(err, errMismatch):
+		return exitMismatch
+	default:
+		return exitFailure
+	}
+}
+
+// find matches the longest command name at the start of args.
+func find(args []string) (command, []string, bool) {
+	for _, words := range []int{2, 1} {
+		if len(args) < words {
+			continue
+		}
+		name := strings.Join(args[:words], " ")
+		for _, c := range commands() {
+			if c.name == name {
+				return c, args[words:], true
+			}
+		}
+	}
+	return command{}, nil, false
+}
+
+func printUsage(w io.Writer) {
+	fmt.Fprint(w, "Motet: a rollup sequencer that runs an Ethereum L2 in parallel.\n\nUsage: motet COMMAND [flags]\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-16s %-8s %s\n", c.name, c.args, c.summary)
+	}
+	fmt.Fprint(w, "\nmotet COMMAND --help lists the flags. Each flag --a-b also reads MOTET_A_B and the\nfile named by --config (TOML); a flag wins over the environment, that over the file.\nExit codes: 0 ok, 1 runtime failure, 2 usage or configuration, 3 data or consensus mismatch.\n")
+}
+
+func printCommandUsage(w io.Writer, c command, fs *flag.FlagSet) {
+	fmt.Fprintf(w, "Usage: motet %s [flags] %s\n\n%s\n\n", c.name, c.args, c.summary)
+	fs.SetOutput(w)
+	fs.PrintDefaults()
+}
+
+// discard swallows what the flag package would print itself.
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func setupVersion(*flag.FlagSet) func(context.Context, streams, []string) error {
+	return func(_ context.Context, io streams, _ []string) error {
+		_, err := fmt.Fprintln(io.out, "motet "+version())
+		return err
+	}
+}
+
+// version is the module's version, or the commit for a build out of a checkout.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return "dev-" + s.Value[:12]
+		}
+	}
+	return "dev"
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/motet-evm/motet/internal/execbench"
+	"github.com/motet-evm/motet/internal/loadgen"
+	"github.com/motet-evm/motet/internal/replay"
+	"github.com/motet-evm/motet/internal/wallet"
+)
+
+func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) error {
+	var cfg replay.Config
+	fs.IntVar(&cfg.Workers, "workers", runtime.GOMAXPROCS(0), "workers of the parallel executor")
+	fs.StringVar(&cfg.Executor, "executor", replay.Both, "both, parallel or serial")
+	fs.IntVar(&cfg.Rounds, "rounds", 1, "times each block is run; medians count")
+	asJSON := fs.Bool("json", false, "one JSON object a line")
+	return func(ctx context.Context, io streams, paths []string) error {
+		cfg.Paths = paths
+		if err := cfg.Validate(); err != nil {
+			return fmt.Errorf("%w: %w", err, errUsage)
+		}
+		sum, err := replay.Run(ctx, cfg, func(r replay.BlockResult) {
+			if *asJSON {
+				printJSON(io.out, r)
+				return
+			}
+			verdict := "ok"
+			if !r.OK {
+				verdict = "MISMATCH: " + r.Mismatch
+			}
+			note := ""
+			if r.Fallback != "" {
+				note = "  serial: " + r.Fallback
+			}
+			fmt.Fprintf(io.out, "block %-9d %4d txs %10d gas  geth %7.2f ms  serial %7.2f ms  parallel %7.2f ms  %s%s\n",
+				r.Number, r.Transactions, r.GasUsed, r.GethSerialS*1e3, r.SerialS*1e3, r.ParallelS*1e3, verdict, note)
+		})
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			printJSON(io.out, sum)
+		} else {
+			fmt.Fprintf(io.out, "%d blocks, %d ok, %d failed; geometric means: %.2fx geth's serial processor, %.2fx our serial executor\n",
+				sum.Blocks, sum.OK, sum.Failed, sum.GeoMeanGeth, sum.GeoMeanSerial)
+		}
+		if sum.Failed > 0 {
+			return fmt.Errorf("%d of %d blocks differ: %w", sum.Failed, sum.Blocks, errMismatch)
+		}
+		return nil
+	}
+}
+
+func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []string) error {
+	workloads := fs.String("workload", "", "comma-separated `names` (empty: all): "+strings.Join(execbench.Workloads(), ", "))
+	gas := fs.Uint64("gas", 1_000_000_000, "gas per block")
+	workers := fs.String("workers", "1,2", "comma-separated `counts` of workers")
+	rounds := fs.Int("rounds", 5, "rounds; medians count")
+	asJSON := fs.Bool("json", false, "one JSON object a line")
+	return func(ctx context.Context, io streams, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("unexpected %q: %w", args[0], errUsage)
+		}
+		cfg := execbench.Config{Gas: *gas, Rounds: *rounds}
+		if *workloads != "" {
+			cfg.Workloads = strings.Split(*workloads, ",")
+		}
+		for _, w := range strings.Split(*workers, ",") {
+			n, err := strconv.Atoi(strings.TrimSpace(w))
+			if err != nil || n < 1 {
+				return fmt.Errorf("--workers %q: %w", *workers, errUsage)
+			}
+			cfg.Workers = append(cfg.Workers, n)
+		}
+		if err := cfg.Validate(); err != nil {
+			return fmt.Errorf("%w: %w", err, errUsage)
+		}
+		if !*asJSON {
+			fmt.Fprintf(io.out, "%-24s %7s %7s %10s %10s %10s %8s %9s %7s\n", "workload", "workers", "txs", "geth ms", "serial ms", "parallel", "vs geth", "vs serial", "aborts")
+		}
+		return execbench.Run(ctx, cfg, func(r execbench.Result) {
+			switch {
+			case *asJSON:
+				printJSON(io.out, r)
+			case r.Skipped != "":
+				fmt.Fprintf(io.out, "%-24s skipped: %s\n", r.Workload, r.Skipped)
+			default:
+				fmt.Fprintf(io.out, "%-24s %7d %7d %10.2f %10.2f %10.2f %7.2fx %8.2fx %7d\n",
+					r.Workload, r.Workers, r.Transactions, r.GethS*1e3, r.SerialS*1e3, r.ParallelS*1e3, r.VsGeth, r.VsSerial, r.Aborts)
+			}
+		})
+	}
+}
+
+func setupBenchSubmit(fs *flag.FlagSet) func(context.Context, streams, []string) error {
+	var cfg loadgen.Config
+	cfg.RegisterFlags(fs)
+	rate := fs.String("rate", "max", "transactions per second, or max")
+	keyFile := fs.String("key-file", "", "`file` with the key, in hex, that funds the senders (empty: the first well-known dev account)")
+	asJSON := fs.Bool("json", false, "one JSON object")
+	return func(ctx context.Context, io streams, _ []string) error {
+		if *rate != "max" {
+			r, err := strconv.ParseFloat(*rate, 64)
+			if err != nil || r <= 0 {
+				return fmt.Errorf("--rate %q: a positive number or max: %w", *rate, errUsage)
+			}
+			cfg.Rate = r
+		}
+		if err := fundFrom(&cfg, *keyFile); err != nil {
+			return err
+		}
+		cfg.Token = execbench.TokenCode()
+		if err := cfg.Validate(); err != nil {
+			return fmt.Errorf("%w: %w", err, errUsage)
+		}
+		r, err := loadgen.Run(ctx, cfg, func(step string) { fmt.Fprintln(io.err, step) })
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			printJSON(io.out, r)
+			return nil
+		}
+		printSubmit(io.out, r)
+		return nil
+	}
+}
+
+func fundFrom(cfg *loadgen.Config, keyFile string) error {
+	if keyFile != "" {
+		key, err := crypto.LoadECDSA(keyFile)
+		if err != nil {
+			return fmt.Errorf("--key-file: %w: %w", err, errUsage)
+		}
+		cfg.Funder = key
+		return nil
+	}
+	accounts, err := wallet.Derive(wallet.DefaultMnemonic, 1)
+	if err != nil {
+		return err
+	}
+	cfg.Funder = accounts[0].Key
+	return nil
+}
+
+func printSubmit(w io.Writer, r *loadgen.Result) {
+	fmt.Fprintf(w, "%s at %s\n%d %s: %d accepted (%.0f/s), %d included (%.0f/s), %d refused\n",
+		r.Client, r.Target, r.Transactions, r.Kind, r.Accepted, r.AcceptedPerSec, r.Included, r.IncludedPerSec, r.Refused)
+	if r.FirstRefusal != "" {
+		fmt.Fprintf(w, "first refusal: %s\n", r.FirstRefusal)
+	}
+	row := func(name string, l *loadgen.Latency) {
+		if l != nil {
+			fmt.Fprintf(w, "submit → %-13s p50 %8.2f ms  p90 %8.2f ms  p99 %8.2f ms  p99.9 %8.2f ms\n", name, l.P50*1e3, l.P90*1e3, l.P99*1e3, l.P999*1e3)
+		}
+	}
+	row("accepted", &r.ToAccepted)
+	row("preconfirmed", r.ToPreconfirmed)
+	row("sealed", &r.ToSealed)
+}
+
+// printJSON writes one line. What is printed consists of plain values, so
+// encoding cannot fail; a closed pipe ends the process by signal.
+func printJSON(w io.Writer, v any) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	fmt.Fprintln(w, string(raw))
+}

@@ -1,0 +1,132 @@
+package rolluptest
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"log/slog"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+
+	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/internal/chain"
+)
+
+// ChainID is the id of the tests' chain.
+const ChainID = 7357
+
+const (
+	gasLimit = 30_000_000
+	accounts = 16
+)
+
+// GenesisTime is the time of block 0. geth indexes the history of young chains
+// at once.
+func GenesisTime() uint64 { return uint64(time.Now().Add(-time.Hour).Unix()) } //nolint:gosec // after 1970
+
+func key(i int) *ecdsa.PrivateKey {
+	k, err := crypto.ToECDSA(crypto.Keccak256([]byte{byte(i), 'r', 'o', 'l'}))
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+// Genesis returns the genesis of the tests' chain.
+func Genesis(time uint64) *core.Genesis {
+	alloc := make(map[common.Address]*uint256.Int)
+	for i := range accounts {
+		alloc[crypto.PubkeyToAddress(key(i).PublicKey)] = new(uint256.Int).Mul(uint256.NewInt(1e18), uint256.NewInt(10_000))
+	}
+	return chain.DevGenesis(chain.DevConfig{ChainID: ChainID, GasLimit: gasLimit, Timestamp: time, Alloc: alloc})
+}
+
+// Rollup ties the chain to an L1 that begins with the given block.
+func Rollup(genesis *core.Genesis, l1 motet.Origin) *motet.Rollup {
+	return &motet.Rollup{
+		ChainID: ChainID, GenesisHash: genesis.ToBlock().Hash(), L1Genesis: motet.BlockRef{Number: l1.Number, Hash: l1.Hash},
+		Coinbase: common.HexToAddress("0x11"), GasLimitTarget: gasLimit, BlockTime: 1,
+	}
+}
+
+// Node is a chain that grows by a call.
+type Node struct {
+	*chain.Chain
+	Rollup *motet.Rollup
+
+	exec   *executor.Serial
+	nonces [accounts]uint64
+}
+
+// Open opens a chain in dir.
+func Open(t testing.TB, dir string, genesis *core.Genesis, rollup *motet.Rollup) *Node {
+	t.Helper()
+	c, err := chain.Open(context.Background(), chain.Config{DataDir: dir, Genesis: genesis, CacheMiB: 32},
+		chain.Deps{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &Node{Chain: c, Rollup: rollup, exec: executor.NewSerial(executor.Config{})}
+}
+
+// Grow adds a block on the origin with that many transfers.
+func (n *Node) Grow(t testing.TB, origin motet.Origin, transfers int) *types.Block {
+	t.Helper()
+	ctx := context.Background()
+	parent := n.Head()
+	open := n.Rollup.NextOpen(n.ChainConfig(), parent, max(parent.Time+1, origin.Time), origin)
+	signer := types.LatestSigner(n.ChainConfig())
+	txs := make([]*motet.Tx, transfers)
+	for i := range txs {
+		from := i % accounts
+		to := common.BigToAddress(big.NewInt(int64(1000 + i)))
+		tx, err := types.SignNewTx(key(from), signer, &types.DynamicFeeTx{
+			ChainID: n.ChainConfig().ChainID, Nonce: n.nonces[from], GasTipCap: big.NewInt(1), GasFeeCap: big.NewInt(10e9),
+			Gas: 21000, To: &to, Value: big.NewInt(1),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.nonces[from]++
+		if txs[i], err = motet.RecoverTx(signer, tx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	base, err := n.StateAt(parent.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := n.exec.Open(ctx, executor.Env{
+		Config: n.ChainConfig(), Header: open.Header(parent.Hash()), Parent: parent, State: base, BlockHash: n.BlockHash,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := block.Verify(ctx, txs); err != nil {
+		t.Fatal(err)
+	}
+	out, err := block.Finish(ctx, types.Withdrawals{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := n.Seal(parent, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Commit(ctx, sealed); err != nil {
+		t.Fatal(err)
+	}
+	return sealed.Block
+}
