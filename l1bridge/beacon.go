@@ -160,7 +160,7 @@ func (b *beacon) sidecars(ctx context.Context, id string) ([]hexutil.Bytes, erro
 // one, or from our archive. Each is checked against its hash.
 func (c *Client) blobsOf(ctx context.Context, h *types.Header, hashes []common.Hash) ([]*kzg4844.Blob, error) {
 	found := make(map[common.Hash]*kzg4844.Blob, len(hashes))
-	var failures []error
+	failure := errors.New("the beacon API serves other blobs")
 	sources := []func(id string) ([]hexutil.Bytes, error){
 		func(id string) ([]hexutil.Bytes, error) { return c.beacon.blobs(ctx, id, hashes) },
 		// Some servers take only one hash out of a list.
@@ -169,12 +169,12 @@ func (c *Client) blobsOf(ctx context.Context, h *types.Header, hashes []common.H
 	}
 	id, err := c.beacon.blockID(ctx, h)
 	if err != nil {
-		failures, sources = append(failures, err), nil
+		failure, sources = err, nil
 	}
 	for _, source := range sources {
 		blobs, err := source(id)
 		if err != nil {
-			failures = append(failures, err)
+			failure = err
 			continue
 		}
 		if keepMatching(found, hashes, blobs) {
@@ -187,11 +187,10 @@ func (c *Client) blobsOf(ctx context.Context, h *types.Header, hashes []common.H
 			continue
 		}
 		if out[i], err = c.archivedBlob(hash); err != nil {
-			failures = append(failures, err)
+			failure = err
 		}
 		if out[i] == nil {
-			return nil, fmt.Errorf("blob %s of L1 block %d: %w: nobody has it: %w",
-				hash, h.Number, motet.ErrUnavailable, errors.Join(failures...))
+			return nil, fmt.Errorf("blob %s of L1 block %d: %w: nobody has it: %w", hash, h.Number, motet.ErrUnavailable, failure)
 		}
 	}
 	return out, nil

@@ -24,29 +24,51 @@ const devHeadKey = "motet-dev-l1-head"
 // buildLoop builds a block every blockTime, or, if that is zero, whenever a
 // transaction arrives.
 func (d *DevL1) buildLoop(ctx context.Context, blockTime time.Duration) error {
-	arrived := make(chan core.NewTxsEvent, 1024)
-	var tick <-chan time.Time
-	if blockTime > 0 {
-		ticker := time.NewTicker(blockTime)
-		defer ticker.Stop()
-		tick = ticker.C
-	} else {
-		sub := d.eth.TxPool().SubscribeTransactions(arrived, false)
-		defer sub.Unsubscribe()
+	if blockTime == 0 {
+		return d.buildOnArrival(ctx)
 	}
+	tick := time.NewTicker(blockTime)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick:
+		case <-tick.C:
+			// Blocks built on demand run ahead of the clock; it must catch up.
+			if d.eth.BlockChain().CurrentBlock().Time <= uint64(time.Now().Unix()) {
+				d.buildOrLog(ctx)
+			}
+		}
+	}
+}
+
+func (d *DevL1) buildOnArrival(ctx context.Context) error {
+	arrived := make(chan core.NewTxsEvent, 1024)
+	sub := d.eth.TxPool().SubscribeTransactions(arrived, false)
+	defer sub.Unsubscribe()
+	for {
+		// Blob transactions wait on disk, so there may be some at the start; and
+		// one block takes all that arrived, so there may be none after an event.
+		d.building.Lock()
+		err := d.eth.TxPool().Sync() // one call at a time: a second makes geth forget the first
+		d.building.Unlock()
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("sync pool: %w", err)
+		}
+		if pending, _ := d.eth.TxPool().Stats(); pending > 0 {
+			d.buildOrLog(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
 		case <-arrived:
 		}
-		if _, err := d.Mine(); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			d.log.Error("dev L1 builds no block", "err", err)
-		}
+	}
+}
+
+func (d *DevL1) buildOrLog(ctx context.Context) {
+	if _, err := d.Mine(); err != nil && ctx.Err() == nil {
+		d.log.Error("dev L1 builds no block", "err", err)
 	}
 }
 
