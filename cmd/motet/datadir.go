@@ -25,6 +25,10 @@ func rollupPath(datadir string) string  { return filepath.Join(datadir, "rollup.
 func chainDir(datadir string) string    { return filepath.Join(datadir, "chain") }
 func natsDir(datadir string) string     { return filepath.Join(datadir, "nats") }
 func batcherDir(datadir string) string  { return filepath.Join(datadir, "batcher") }
+func batchPath(datadir string) string   { return filepath.Join(batcherDir(datadir), "batch.json") }
+func checkpointPath(datadir string) string {
+	return filepath.Join(datadir, "derived.json")
+}
 func l1Dir(datadir string) string       { return filepath.Join(datadir, "l1") }
 func postgresDir(datadir string) string { return filepath.Join(datadir, "postgres") }
 

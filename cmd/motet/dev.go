@@ -240,6 +240,12 @@ func (n *node) build(ctx context.Context, deps *api.Deps) error {
 	n.Add("mempool", pool.Run)
 	n.Add("sequencer", seq.Run)
 	deps.Pool, deps.Sequencer, deps.Events = pool, seqAdapter{seq}, log
+	if err := n.addRollup(deps); err != nil {
+		return err
+	}
+	if err := n.addIndex(ctx); err != nil {
+		return err
+	}
 	n.checks = append(n.checks,
 		api.Check{Name: "log", Run: func(context.Context) error {
 			if !conn.Connected() {

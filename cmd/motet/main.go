@@ -47,12 +47,14 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"dev", "", "run the whole pipeline in one process on embedded defaults", setupDev},
+		{"verifier", "", "rebuild the chain from L1 alone", setupVerifier},
 		{"replay", "PATH…", "replay recorded blocks: serial and parallel against geth", setupReplay},
 		{"bench executor", "", "compare the executors with geth's serial processor", setupBenchExecutor},
 		{"bench submit", "", "offer transactions to a JSON-RPC endpoint and measure", setupBenchSubmit},
 		{"import", "PATH…", "import RLP blocks into a data directory", setupImport},
 		{"export", "FILE", "export the chain of a data directory as RLP", setupExport},
 		{"verify", "", "re-execute the chain of a data directory serially", setupVerify},
+		{"rebuild-index", "", "empty the Postgres index, so that it is built anew", setupRebuildIndex},
 		{"config check", "", "check the configuration of motet dev", setupConfigCheck},
 		{"config print", "", "print the configuration of motet dev, secrets redacted", setupConfigPrint},
 		{"version", "", "print the version", setupVersion},
