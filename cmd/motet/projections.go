@@ -99,7 +99,9 @@ func (n *node) addIndex(ctx context.Context) error {
 	}
 	shown := redact("postgres", url)
 	n.ready.Postgres = &shown
-	ix, err := indexer.New(indexer.Config{URL: url}, indexer.Deps{
+	cfg := indexer.DefaultConfig()
+	cfg.URL = url
+	ix, err := indexer.New(cfg, indexer.Deps{
 		Source: indexSource{n.chain}, Signer: types.LatestSigner(n.chain.ChainConfig()), Log: n.log, Registerer: n.registry,
 	})
 	if err != nil {
