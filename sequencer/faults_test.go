@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/rlp"
 
@@ -40,6 +41,7 @@ type faults struct {
 	mu      sync.Mutex
 	planned map[point][]fault
 	hit     []point
+	sick    atomic.Bool
 	doubt   []byte // what was persisted and reported as not known
 	at      eventlog.Cursor
 }
@@ -145,4 +147,12 @@ func (c faultyChain) Commit(ctx context.Context, s *chain.Sealed) error {
 		}
 	}
 	return fault.err
+}
+
+// Healthy is chain.Chain's, unless the test says otherwise.
+func (c faultyChain) Healthy() error {
+	if c.f.sick.Load() {
+		return motet.ErrUnavailable
+	}
+	return c.Chain.Healthy()
 }
