@@ -36,7 +36,7 @@ func TestPipelineEmbedded(t *testing.T) {
 // TestPipelineAnvil: the same on a foreign L1; in the end every store but L1 is
 // deleted before the chain is rebuilt.
 func TestPipelineAnvil(t *testing.T) {
-	anvil := l1test.StartAnvil(t)
+	anvil := l1test.StartAnvil(t, "--block-time", "1")
 	datadir := t.TempDir()
 	n := nodetest.Start(t, "--datadir", datadir, "--l1", anvil.URL, "--postgres", "off")
 	last := usePipeline(t, n)

@@ -82,10 +82,14 @@ func (c castWallet) run(args ...string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.cast, args...)
 	cmd.Env = append(os.Environ(), "ETH_RPC_URL="+c.node.HTTP, "NO_COLOR=1")
-	out, err := cmd.CombinedOutput()
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		short := strings.Join(args, " ")
-		c.t.Fatalf("cast %.200s: %v: %s", short, err, out)
+		c.t.Fatalf("cast %.200s: %v: %s", strings.Join(args, " "), err, stderr.String())
+	}
+	if stderr.Len() > 0 {
+		c.t.Logf("cast %.200s says: %s", strings.Join(args, " "), stderr.String())
 	}
 	return strings.TrimSpace(string(out))
 }
