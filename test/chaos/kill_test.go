@@ -55,6 +55,7 @@ func TestKillUnderLoad(t *testing.T) {
 		load := w.load(t, n)
 		first := w.waitBeyond(t, n, before)
 		recoveries = append(recoveries, first)
+		t.Logf("round %d: ready after %s, a new block %s later", round, ready.Round(time.Millisecond), first.Round(time.Millisecond))
 		if first > firstBlockWithin {
 			t.Errorf("round %d: the first new block came %s after the node was ready (%s after exec)", round, first, ready+first)
 		}
