@@ -33,8 +33,8 @@ func setupDev(fs *flag.FlagSet) func(context.Context, streams, []string) error {
 	cfg := new(devConfig)
 	cfg.register(fs)
 	return func(ctx context.Context, io streams, args []string) error {
-		if len(args) > 0 {
-			return fmt.Errorf("unexpected %q: %w", args[0], errUsage)
+		if err := noArgs(args); err != nil {
+			return err
 		}
 		if err := cfg.validate(); err != nil {
 			return err

@@ -16,6 +16,14 @@ func envName(flagName string) string {
 	return "MOTET_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(flagName))
 }
 
+// noArgs refuses positional arguments where a command takes none.
+func noArgs(args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected %q: %w", args[0], errUsage)
+	}
+	return nil
+}
+
 // parseFlags fills fs from the command line, the environment and the file that
 // --config names, in falling order of precedence. Flags may stand before and
 // after positional arguments, which it returns.

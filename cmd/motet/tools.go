@@ -69,8 +69,8 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 	rounds := fs.Int("rounds", 5, "rounds; medians count")
 	asJSON := fs.Bool("json", false, "one JSON object a line")
 	return func(ctx context.Context, io streams, args []string) error {
-		if len(args) > 0 {
-			return fmt.Errorf("unexpected %q: %w", args[0], errUsage)
+		if err := noArgs(args); err != nil {
+			return err
 		}
 		cfg := execbench.Config{Gas: *gas, Rounds: *rounds}
 		if *workloads != "" {
@@ -109,7 +109,10 @@ func setupBenchSubmit(fs *flag.FlagSet) func(context.Context, streams, []string)
 	rate := fs.String("rate", "max", "transactions per second, or max")
 	keyFile := fs.String("key-file", "", "`file` with the key, in hex, that funds the senders (empty: the first well-known dev account)")
 	asJSON := fs.Bool("json", false, "one JSON object")
-	return func(ctx context.Context, io streams, _ []string) error {
+	return func(ctx context.Context, io streams, args []string) error {
+		if err := noArgs(args); err != nil {
+			return err
+		}
 		if *rate != "max" {
 			r, err := strconv.ParseFloat(*rate, 64)
 			if err != nil || r <= 0 {
@@ -130,9 +133,15 @@ func setupBenchSubmit(fs *flag.FlagSet) func(context.Context, streams, []string)
 		}
 		if *asJSON {
 			printJSON(io.out, r)
-			return nil
+		} else {
+			printSubmit(io.out, r)
 		}
-		printSubmit(io.out, r)
+		switch {
+		case r.Accepted == 0:
+			return fmt.Errorf("%s accepted nothing: %s", cfg.Target, r.FirstRefusal)
+		case r.Missing > 0:
+			return fmt.Errorf("%d accepted transactions are in no block", r.Missing)
+		}
 		return nil
 	}
 }
@@ -159,6 +168,9 @@ func printSubmit(w io.Writer, r *loadgen.Result) {
 		r.Client, r.Target, r.Transactions, r.Kind, r.Accepted, r.AcceptedPerSec, r.Included, r.IncludedPerSec, r.Refused)
 	if r.FirstRefusal != "" {
 		fmt.Fprintf(w, "first refusal: %s\n", r.FirstRefusal)
+	}
+	if r.Stranded > 0 {
+		fmt.Fprintf(w, "%d accepted ones wait behind a refused nonce and are not waited for\n", r.Stranded)
 	}
 	row := func(name string, l *loadgen.Latency) {
 		if l != nil {

@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -52,6 +53,8 @@ func (c *Config) Validate() error {
 	switch {
 	case c.Kind != "transfers" && c.Kind != "erc20":
 		return fmt.Errorf("kind %q: use transfers or erc20", c.Kind)
+	case !strings.HasPrefix(c.Target, "http://") && !strings.HasPrefix(c.Target, "https://"):
+		return fmt.Errorf("target %q: an http:// or https:// URL is needed", c.Target)
 	case c.Accounts < 1 || c.Transactions < 1 || c.Batch < 1 || c.Connections < 1:
 		return errors.New("accounts, transactions, batch and connections must be at least 1")
 	case c.Rate < 0:
@@ -72,6 +75,8 @@ type Result struct {
 	Refused        int      `json:"refused"`
 	FirstRefusal   string   `json:"first_refusal,omitempty"`
 	Included       int      `json:"included"`
+	Stranded       int      `json:"stranded"` // accepted, but an earlier nonce of the sender was refused
+	Missing        int      `json:"missing"`  // accepted and owed, but in no block
 	AcceptedPerSec float64  `json:"accepted_per_s"`
 	IncludedPerSec float64  `json:"included_per_s"`
 	ToAccepted     Latency  `json:"submit_to_accepted"`
@@ -79,7 +84,8 @@ type Result struct {
 	ToSealed       Latency  `json:"submit_to_sealed"`
 }
 
-// Run offers the load and waits until every accepted transaction is in a block.
+// Run offers the load and waits until every accepted transaction is in a block,
+// or until nothing has moved for 30 s; then some are Missing in the result.
 // Progress goes to progress, one line a step.
 func Run(ctx context.Context, cfg Config, progress func(string)) (*Result, error) {
 	if err := cfg.Validate(); err != nil {
@@ -116,14 +122,15 @@ func Run(ctx context.Context, cfg Config, progress func(string)) (*Result, error
 	defer w.stop()
 	progress("sending")
 	start := time.Now()
-	sendErr := send(ctx, cfg, jobs, start)
-	if sendErr != nil {
-		return nil, sendErr
-	}
-	progress("waiting for blocks")
-	if err := w.wait(ctx, jobs); err != nil {
+	if err := send(ctx, cfg, jobs, start); err != nil {
 		return nil, err
 	}
+	accepted, stranded := count(jobs, cfg.Accounts)
+	progress(fmt.Sprintf("%d of %d are accepted; waiting for blocks", accepted, len(jobs)))
+	if err := w.wait(ctx, accepted-stranded, progress); err != nil {
+		return nil, err
+	}
+	res.Stranded = stranded
 	res.fill(jobs, start, w.preconfirms)
 	return res, nil
 }

@@ -3,13 +3,18 @@ package loadgen
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/big"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/txpool"
+	"github.com/ethereum/go-ethereum/core/txpool/legacypool"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
@@ -25,6 +30,12 @@ const (
 	tokensEach = 1 << 40
 	// fundBatch keeps funding within the batch limits of common servers.
 	fundBatch = 50
+	// stallTime is how long nothing may move before a run gives up.
+	stallTime = 30 * time.Second
+	// retryWait is the pause after a server had no room.
+	retryWait = 20 * time.Millisecond
+	// codeLimit is EIP-1474's "limit exceeded".
+	codeLimit = -32005
 )
 
 // fund gives every sender a fresh key, enough ether for its transactions and,
@@ -107,33 +118,38 @@ func (p *preparer) suggestFees(ctx context.Context) error {
 	return nil
 }
 
-// deliver sends funding transactions in order and waits for the last one. A
-// pool that is full of this sender's transactions makes it wait, not fail.
+// deliver sends funding transactions in order and waits for the last one.
+//
+// A pool limits the transactions of one sender, and may take a later one of a
+// batch while it refuses an earlier one for that limit. Those are offered once
+// more, and then "already known" or in a block already is what was wanted.
 func (p *preparer) deliver(ctx context.Context, raws []string, last common.Hash) error {
-	for len(raws) > 0 {
-		n := min(fundBatch, len(raws))
-		sent := 0
-		elems := batchOf(raws[:n])
+	progress := time.Now()
+	for offered := 0; len(raws) > 0; {
+		elems := batchOf(raws[:min(fundBatch, len(raws))])
 		if err := p.rpc.BatchCallContext(ctx, elems); err != nil {
 			return fmt.Errorf("send funding: %w", err)
 		}
-		var refusal error
-		for _, e := range elems {
-			if e.Error != nil {
-				refusal = e.Error
-				break
-			}
-			sent++
+		taken := 0
+		for taken < len(elems) && (elems[taken].Error == nil || taken < offered && isKnown(elems[taken].Error)) {
+			taken++
 		}
-		raws = raws[sent:]
-		if refusal != nil && sent == 0 {
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("send funding: %w", refusal)
-			case <-time.After(200 * time.Millisecond):
-			}
+		raws, offered = raws[taken:], max(offered, len(elems))-taken
+		if taken > 0 {
+			progress = time.Now()
+		}
+		if taken == len(elems) {
+			continue
+		}
+		refusal := elems[taken].Error
+		if !isCapacity(refusal) || time.Since(progress) > stallTime {
+			return fmt.Errorf("fund the senders from %s: %w", crypto.PubkeyToAddress(p.cfg.Funder.PublicKey), refusal)
+		}
+		if err := sleepUntil(ctx, time.Now().Add(retryWait)); err != nil {
+			return fmt.Errorf("send funding: %w", err)
 		}
 	}
+	deadline := time.Now().Add(stallTime)
 	for {
 		receipt, err := p.eth.TransactionReceipt(ctx, last)
 		if err == nil {
@@ -142,12 +158,32 @@ func (p *preparer) deliver(ctx context.Context, raws []string, last common.Hash)
 			}
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for funding: %w", ctx.Err())
-		case <-time.After(50 * time.Millisecond):
+		if time.Now().After(deadline) {
+			return fmt.Errorf("funding transaction %s is not in a block after %s", last, stallTime)
+		}
+		if err := sleepUntil(ctx, time.Now().Add(50*time.Millisecond)); err != nil {
+			return fmt.Errorf("wait for funding: %w", err)
 		}
 	}
+}
+
+// isKnown reports whether a refusal means that the server has the transaction.
+func isKnown(err error) bool {
+	return strings.Contains(err.Error(), txpool.ErrAlreadyKnown.Error()) || strings.Contains(err.Error(), core.ErrNonceTooLow.Error())
+}
+
+// isCapacity reports whether a refusal says that there is no room now. JSON-RPC
+// has no code that all servers use for it.
+func isCapacity(err error) bool {
+	if coded, ok := errors.AsType[rpc.Error](err); ok && coded.ErrorCode() == codeLimit {
+		return true
+	}
+	for _, full := range []error{txpool.ErrAccountLimitExceeded, legacypool.ErrTxPoolOverflow} {
+		if strings.Contains(err.Error(), full.Error()) {
+			return true
+		}
+	}
+	return false
 }
 
 // sign makes all transactions. Senders take turns; recipients are fresh

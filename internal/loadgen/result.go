@@ -48,6 +48,7 @@ func (r *Result) fill(jobs []job, start time.Time, preconfirms bool) {
 		}
 	}
 	r.Accepted, r.Included = len(accepted), len(sealed)
+	r.Missing = max(0, r.Accepted-r.Stranded-r.Included)
 	r.AcceptedPerSec = perSecond(len(accepted), lastAccepted.Sub(start))
 	r.IncludedPerSec = perSecond(len(sealed), lastSealed.Sub(start))
 	r.ToAccepted, r.ToSealed = latencyOf(accepted), latencyOf(sealed)
@@ -55,6 +56,25 @@ func (r *Result) fill(jobs []job, start time.Time, preconfirms bool) {
 		l := latencyOf(preconfirmed)
 		r.ToPreconfirmed = &l
 	}
+}
+
+// count returns how many jobs were accepted, and how many of these wait behind a
+// nonce that was refused, so that no block can hold them. Senders take turns in
+// jobs.
+func count(jobs []job, senders int) (accepted, stranded int) {
+	gap := make([]bool, senders)
+	for i := range jobs {
+		switch s := i % senders; {
+		case jobs[i].accepted.IsZero():
+			gap[s] = true
+		case gap[s]:
+			stranded++
+			fallthrough
+		default:
+			accepted++
+		}
+	}
+	return accepted, stranded
 }
 
 func later(a, b time.Time) time.Time {

@@ -37,16 +37,27 @@ func TestFillCountsRefusalsApart(t *testing.T) {
 	}
 }
 
+func TestCountFindsWhatWaitsBehindARefusal(t *testing.T) {
+	now := time.Unix(100, 0)
+	yes, no := job{accepted: now}, job{refusal: errors.New("txpool is full")}
+	// Two senders in turns: the second one's first transaction is refused.
+	accepted, stranded := count([]job{yes, no, yes, yes, yes, yes}, 2)
+	if accepted != 5 || stranded != 2 {
+		t.Fatalf("%d accepted, %d stranded", accepted, stranded)
+	}
+}
+
 func TestConfigValidate(t *testing.T) {
-	good := Config{Kind: "transfers", Accounts: 1, Transactions: 1, Batch: 1, Connections: 1}
+	good := Config{Target: "http://localhost", Kind: "transfers", Accounts: 1, Transactions: 1, Batch: 1, Connections: 1}
 	if err := good.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*Config){
-		"kind":  func(c *Config) { c.Kind = "nfts" },
-		"count": func(c *Config) { c.Transactions = 0 },
-		"rate":  func(c *Config) { c.Rate = -1 },
-		"token": func(c *Config) { c.Kind = "erc20" },
+		"kind":   func(c *Config) { c.Kind = "nfts" },
+		"count":  func(c *Config) { c.Transactions = 0 },
+		"target": func(c *Config) { c.Target = "localhost:8545" },
+		"rate":   func(c *Config) { c.Rate = -1 },
+		"token":  func(c *Config) { c.Kind = "erc20" },
 	} {
 		c := good
 		if spoil(&c); c.Validate() == nil {

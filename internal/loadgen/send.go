@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,43 +20,40 @@ import (
 // headPoll bounds the error of a sealing time where blocks are polled.
 const headPoll = 5 * time.Millisecond
 
-// settleTime is how long an accepted transaction may take to appear in a block.
-const settleTime = 2 * time.Minute
+// progressEvery is the time between two lines about a long wait.
+const progressEvery = 2 * time.Second
 
-// send offers the jobs in batches, each at its time.
+// send offers the jobs in batches, each at its time. All transactions of a sender
+// go over one connection, so that they arrive in the order of their nonces.
 func send(ctx context.Context, cfg Config, jobs []job, start time.Time) error {
-	batches := make(chan []job)
+	connections := min(cfg.Connections, cfg.Accounts)
 	eg, ctx := errgroup.WithContext(ctx)
-	eg.Go(func() error {
-		defer close(batches)
-		for from := 0; from < len(jobs); from += cfg.Batch {
-			batch := jobs[from:min(from+cfg.Batch, len(jobs))]
-			due := time.Now()
-			if cfg.Rate > 0 {
-				due = start.Add(time.Duration(float64(from) / cfg.Rate * float64(time.Second)))
-			}
-			for i := range batch {
-				batch[i].due = due
-			}
-			if err := sleepUntil(ctx, due); err != nil {
-				return err
-			}
-			select {
-			case batches <- batch:
-			case <-ctx.Done():
-				return ctx.Err()
+	for c := range connections {
+		var own []*job
+		for i := range jobs {
+			if i%cfg.Accounts%connections == c {
+				own = append(own, &jobs[i])
 			}
 		}
-		return nil
-	})
-	for range cfg.Connections {
 		eg.Go(func() error {
 			client, err := rpc.DialOptions(ctx, cfg.Target, rpc.WithHTTPClient(&http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}))
 			if err != nil {
 				return fmt.Errorf("connect to %s: %w", cfg.Target, err)
 			}
 			defer client.Close()
-			for batch := range batches {
+			turn := c
+			for batch := range slices.Chunk(own, cfg.Batch) {
+				due := time.Now()
+				if cfg.Rate > 0 {
+					due = start.Add(time.Duration(float64(turn*cfg.Batch) / cfg.Rate * float64(time.Second)))
+				}
+				turn += connections
+				if err := sleepUntil(ctx, due); err != nil {
+					return err
+				}
+				for _, j := range batch {
+					j.due = due
+				}
 				if err := offer(ctx, client, cfg, batch); err != nil {
 					return err
 				}
@@ -67,27 +64,40 @@ func send(ctx context.Context, cfg Config, jobs []job, start time.Time) error {
 	return eg.Wait()
 }
 
-// offer sends one batch. In closed-loop mode (rate 0) the clock of its
-// transactions starts here, since nothing scheduled them earlier.
-func offer(ctx context.Context, client *rpc.Client, cfg Config, batch []job) error {
-	raws := make([]string, len(batch))
-	for i := range batch {
-		raws[i] = batch[i].raw
-		if cfg.Rate == 0 {
-			batch[i].due = time.Now()
+// offer sends one batch. Without a rate the server sets the pace: what it has no
+// room for is offered again until it has, and its clock runs on. With a rate such
+// a refusal is a finding.
+func offer(ctx context.Context, client *rpc.Client, cfg Config, batch []*job) error {
+	for stalled := time.Now(); ; {
+		raws := make([]string, len(batch))
+		for i, j := range batch {
+			raws[i] = j.raw
+		}
+		elems := batchOf(raws)
+		if err := client.BatchCallContext(ctx, elems); err != nil {
+			return fmt.Errorf("send batch: %w", err)
+		}
+		now := time.Now()
+		var again []*job
+		for i, j := range batch {
+			switch j.refusal = elems[i].Error; {
+			case j.refusal == nil:
+				j.accepted = now
+			case cfg.Rate == 0 && isCapacity(j.refusal):
+				again = append(again, j)
+			}
+		}
+		if len(again) < len(batch) {
+			stalled = now
+		}
+		if len(again) == 0 || now.Sub(stalled) > stallTime {
+			return nil
+		}
+		batch = again
+		if err := sleepUntil(ctx, now.Add(retryWait)); err != nil {
+			return err
 		}
 	}
-	elems := batchOf(raws)
-	if err := client.BatchCallContext(ctx, elems); err != nil {
-		return fmt.Errorf("send batch: %w", err)
-	}
-	now := time.Now()
-	for i := range batch {
-		if batch[i].refusal = elems[i].Error; batch[i].refusal == nil {
-			batch[i].accepted = now
-		}
-	}
-	return nil
 }
 
 func sleepUntil(ctx context.Context, t time.Time) error {
@@ -217,30 +227,30 @@ func (w *watcher) followSlices(ctx context.Context, target string, ready chan<- 
 	}
 }
 
-// wait returns when every accepted transaction is sealed, then stops watching.
-func (w *watcher) wait(ctx context.Context, jobs []job) error {
-	accepted := 0
-	for i := range jobs {
-		if !jobs[i].accepted.IsZero() {
-			accepted++
-		}
-	}
-	deadline := time.Now().Add(settleTime)
+// wait returns when every transaction that can be is sealed, or when no more are
+// for a while, and stops watching.
+func (w *watcher) wait(ctx context.Context, expected int, progress func(string)) error {
+	defer w.done.Wait()
+	defer w.stop()
+	last, moved, told := 0, time.Now(), time.Now()
 	for {
 		w.mu.Lock()
 		sealed, err := w.sealed, w.err
 		w.mu.Unlock()
+		now := time.Now()
+		if sealed > last {
+			last, moved = sealed, now
+		}
 		switch {
 		case err != nil:
 			return err
-		case sealed >= accepted:
-			w.stop()
-			w.done.Wait()
+		case sealed >= expected || now.Sub(moved) > stallTime:
 			return nil
-		case time.Now().After(deadline):
-			return errors.New("accepted transactions are missing from the chain after " + settleTime.String())
+		case now.Sub(told) > progressEvery:
+			progress(fmt.Sprintf("%d of %d are in blocks", sealed, expected))
+			told = now
 		}
-		if err := sleepUntil(ctx, time.Now().Add(headPoll)); err != nil {
+		if err := sleepUntil(ctx, now.Add(headPoll)); err != nil {
 			return err
 		}
 	}
