@@ -85,7 +85,7 @@ func (c *Chain) openState(s *Sealed, rules params.Rules) (common.Hash, error) {
 	if err != nil {
 		return common.Hash{}, err
 	}
-	applyChanges(statedb, rules, s.changes)
+	ApplyChanges(statedb, rules, s.changes)
 	root := statedb.IntermediateRoot(rules)
 	if err := statedb.Error(); err != nil {
 		return common.Hash{}, err
@@ -94,8 +94,8 @@ func (c *Chain) openState(s *Sealed, rules params.Rules) (common.Hash, error) {
 	return root, nil
 }
 
-// applyChanges writes the values after a block into the state before it.
-func applyChanges(statedb *state.StateDB, rules params.Rules, changes *motet.StateChanges) {
+// ApplyChanges writes the values after a block into the state before it.
+func ApplyChanges(statedb *state.StateDB, rules params.Rules, changes *motet.StateChanges) {
 	// An account that was reset loses what it had before it gets what it has:
 	// the state's own notion of destruction and re-creation is used for that.
 	destroyed := false
