@@ -22,6 +22,7 @@ import (
 // serially once a transaction destroys an account that existed before it.
 type Parallel struct {
 	stock[*crew]
+	schedule Schedule
 }
 
 var _ Executor = (*Parallel)(nil)
@@ -54,7 +55,7 @@ func NewParallel(config Config) *Parallel {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	e := &Parallel{}
+	e := &Parallel{schedule: config.Schedule}
 	e.warm = config.Warm
 	e.make = func() *crew { return newCrew(workers) }
 	return e
@@ -78,7 +79,7 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 	}
 	c := e.take(env)
 	b := open(env, c.state, func() { e.giveBack(c) })
-	p := &parallelBlock{block: b, crew: c, calm: calmMin}
+	p := &parallelBlock{block: b, crew: c, schedule: e.schedule, calm: calmMin}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsAmsterdam && !b.rules.IsEIP4762
 	b.fast = p.possible
 	if err := b.preExecution(ctx); err != nil {
@@ -96,6 +97,7 @@ type parallelBlock struct {
 	*block
 	*crew
 
+	schedule Schedule
 	possible bool // the rules allow speculation
 	tasks    int  // committed by speculation in this block; numbers versions
 	calm     int  // length of the next serial stretch
@@ -150,7 +152,7 @@ func (p *parallelBlock) alone(n int) (int, string) {
 		return n, "rules"
 	case p.memory.wiped:
 		return n, "destroyed account"
-	case n < smallSlice:
+	case n < smallSlice && p.schedule == WherePays:
 		return n, "small slice"
 	case p.rest > 0:
 		return min(n, p.rest), "conflicts"
@@ -170,13 +172,7 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, strict b
 		out:           out,
 		receipts:      make([]types.Receipt, len(txs)),
 	}
-	result, err := blockstm.Run(ctx, blockstm.Plan{
-		Tasks:    len(txs),
-		Workers:  min(len(p.workers), len(txs)/2),
-		Window:   len(p.records),
-		Batch:    batch,
-		MaxWaste: maxWaste,
-	}, s)
+	result, err := blockstm.Run(ctx, p.plan(len(txs)), s)
 	n = result.Committed
 	p.tasks += n
 	out.Stats.Executions += result.Executions
@@ -199,6 +195,26 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, strict b
 		p.calm = calmMin
 	}
 	return n, n, nil
+}
+
+func (p *parallelBlock) plan(tasks int) blockstm.Plan {
+	plan := blockstm.Plan{
+		Tasks:   tasks,
+		Workers: min(len(p.workers), tasks),
+		Window:  len(p.records),
+		Batch:   batch,
+	}
+	switch p.schedule {
+	case WherePays:
+		plan.Workers = min(len(p.workers), tasks/2)
+		plan.MaxWaste = maxWaste
+	case Always:
+		plan.Order = blockstm.Forward
+		plan.Batch = max(1, batch/len(p.workers)) // so that each worker gets some
+	case Backwards:
+		plan.Order = blockstm.Backward
+	}
+	return plan
 }
 
 // worker executes transactions of one block at a time.

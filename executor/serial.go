@@ -11,7 +11,24 @@ type Config struct {
 	// promises that Env.State is the state whose root is Env.Parent.Root; he
 	// should report the roots of finished blocks by Sealed.
 	Warm bool
+	// Schedule is when Parallel speculates. Serial ignores it.
+	Schedule Schedule
 }
+
+// Schedule says when [Parallel] speculates. Results do not depend on it.
+type Schedule uint8
+
+const (
+	// WherePays: not on short slices, not where conflicts make it useless, and
+	// not with a transaction whose turn it is.
+	WherePays Schedule = iota
+	// Always: each transaction runs speculatively before it may commit. It is
+	// for tests of what WherePays leaves to chance.
+	Always
+	// Backwards is Always, with later transactions executed before the ones
+	// they depend on: what they read is out of date when they are to commit.
+	Backwards
+)
 
 // Serial runs the transactions of a block one after the other, each through
 // core.ApplyMessage. It is the oracle that Parallel is compared with. Its blocks

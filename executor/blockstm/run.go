@@ -39,7 +39,23 @@ type Plan struct {
 	// MaxWaste ends the run early when the share of executions that did not
 	// hold, among the last 64, exceeds it; 0 never does.
 	MaxWaste float64
+	// Order is how a worker goes through a batch.
+	Order Order
 }
+
+// Order is how a worker goes through a batch.
+type Order uint8
+
+const (
+	// Leading goes forward and runs a task that is at the frontier already
+	// without speculation. Batches shrink towards the end.
+	Leading Order = iota
+	// Forward speculates with every task. It is for tests.
+	Forward
+	// Backward is Forward from the last task of a batch to the first, so that
+	// most guesses are wrong. It is for tests.
+	Backward
+)
 
 // Result tells how a run went.
 type Result struct {
@@ -133,8 +149,12 @@ func (r *run) work(ctx context.Context, worker int) {
 			r.wait(frontier)
 			continue
 		}
-		for task := from; task < to && !r.stopped.Load(); task++ {
-			if int(r.frontier.Load()) == task && r.lead(worker, task) {
+		for i := 0; i < to-from && !r.stopped.Load(); i++ {
+			task := from + i
+			if r.plan.Order == Backward {
+				task = to - 1 - i
+			}
+			if r.plan.Order == Leading && int(r.frontier.Load()) == task && r.lead(worker, task) {
 				continue
 			}
 			r.program.Execute(worker, task)
@@ -154,8 +174,11 @@ func (r *run) claim() (from, to, frontier int) {
 		if next >= limit {
 			return 0, 0, frontier
 		}
-		// The last batches shrink, so that the workers end together.
-		size := min(r.plan.Batch, max(1, (r.plan.Tasks-next)/(2*r.plan.Workers)))
+		size := r.plan.Batch
+		if r.plan.Order == Leading {
+			// The last batches shrink, so that the workers end together.
+			size = min(size, max(1, (r.plan.Tasks-next)/(2*r.plan.Workers)))
+		}
 		end := min(limit, next+size)
 		if r.next.CompareAndSwap(int64(next), int64(end)) {
 			return next, end, frontier

@@ -156,6 +156,10 @@ var plans = []Plan{
 	{Workers: 2, Window: 64, Batch: 8},
 	{Workers: 4, Window: 16, Batch: 2},
 	{Workers: 8, Window: 64, Batch: 8},
+	{Workers: 1, Window: 64, Batch: 8, Order: Forward},
+	{Workers: 4, Window: 16, Batch: 2, Order: Forward},
+	{Workers: 1, Window: 64, Batch: 8, Order: Backward},
+	{Workers: 4, Window: 64, Batch: 8, Order: Backward},
 }
 
 // TestHotCounter has every task increment one counter: the plain lost update.
