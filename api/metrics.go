@@ -21,6 +21,13 @@ func newMetrics(r prometheus.Registerer, s *Server) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14),
 		}),
 	}
+	// Every label is there from the start, so that a rate never misses its zero.
+	for _, surface := range []string{"rpc", "ws", "rest", "sse"} {
+		m.requests.WithLabelValues(surface)
+	}
+	for _, cause := range []string{"slow_subscriber", "event_stream", "too_many_connections", "host", "origin"} {
+		m.dropped.WithLabelValues(cause)
+	}
 	if r != nil {
 		r.MustRegister(m.requests, m.dropped, m.submit, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "motet_api_connections", Help: "WebSocket connections and event streams.",

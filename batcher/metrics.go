@@ -19,7 +19,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "motet_batcher_batches_total", Help: "Batches, by what became of them.",
 		}, []string{"outcome"}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "motet_batcher_posted_bytes", Help: "Bytes of payload on L1.",
+			Name: "motet_batcher_posted_bytes_total", Help: "Bytes of payload on L1.",
 		}),
 		txs: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "motet_batcher_posted_txs_total", Help: "Transactions in posted batches.",
@@ -27,6 +27,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		backlog: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "motet_batcher_backlog_blocks", Help: "Sealed blocks that are not posted yet.",
 		}),
+	}
+	for _, outcome := range []string{"mined", "refused", "superseded"} {
+		m.batches.WithLabelValues(outcome) // there from the start, so that a rate never misses its zero
 	}
 	if reg == nil {
 		return m, nil

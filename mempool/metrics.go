@@ -29,6 +29,9 @@ func newMetrics(r prometheus.Registerer, p *Pool) (*metrics, error) {
 			Name: "motet_mempool_final_fates_total", Help: "Accepted transactions that left without inclusion.",
 		}, []string{"state"}),
 	}
+	for _, s := range []motet.State{motet.StateRejected, motet.StateReplaced, motet.StateEvicted, motet.StateExpired} {
+		m.fates.WithLabelValues(string(s)) // there from the start, so that a rate never misses its zero
+	}
 	if r == nil {
 		return m, nil
 	}

@@ -24,10 +24,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "motet_eventlog_append_seconds", Help: "Time until the log acknowledged an append.", Buckets: buckets,
 		}),
 		appendBytes: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "motet_eventlog_appended_bytes", Help: "Bytes appended to the log.",
+			Name: "motet_eventlog_appended_bytes_total", Help: "Bytes appended to the log.",
 		}),
 		records: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "motet_eventlog_appended_records", Help: "Records appended to the log.",
+			Name: "motet_eventlog_appended_records_total", Help: "Records appended to the log.",
 		}),
 		doubts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "motet_eventlog_doubts_total", Help: "Appends whose outcome was not acknowledged, by what was found out.",
@@ -44,6 +44,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		intakeWrites: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "motet_eventlog_intake_writes_total", Help: "Messages written to the intake.",
 		}),
+	}
+	for _, v := range []verdict{landed, missing, conflict, unknown} {
+		m.doubts.WithLabelValues(v.String()) // there from the start, so that a rate never misses its zero
 	}
 	if reg == nil {
 		return m, nil

@@ -32,6 +32,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "motet_replica_l1_reorgs_total", Help: "Reorganisations of L1 that were followed.",
 		}),
 	}
+	for _, verdict := range []string{"valid", "invalid"} {
+		m.batches.WithLabelValues(verdict) // there from the start, so that a rate never misses its zero
+	}
 	if reg == nil {
 		return m, nil
 	}
