@@ -10,7 +10,6 @@ import (
 	"github.com/ethereum/go-ethereum/consensus/misc"
 	"github.com/ethereum/go-ethereum/consensus/misc/eip4844"
 	"github.com/ethereum/go-ethereum/core"
-	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/params"
@@ -34,7 +33,8 @@ type block struct {
 	included []*motet.Tx
 	receipts types.Receipts
 	gasUsed  uint64
-	logs     uint // emitted so far
+	logs     uint   // emitted so far
+	top      *layer // of the last view
 
 	err     error // why the block is unusable
 	release func()
@@ -261,9 +261,6 @@ func (b *block) include(tx *motet.Tx, r *types.Receipt, out *Slice) {
 	out.Included = append(out.Included, tx)
 	out.Receipts = append(out.Receipts, r)
 }
-
-// View implements Block.
-func (b *block) View() state.Reader { return &view{memory: b.memory, reader: b.env.State} }
 
 // Finish implements Block.
 func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*motet.Outcome, error) {

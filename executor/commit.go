@@ -60,16 +60,25 @@ func (m *memory) setSlot(e *slotEntry, value common.Hash) {
 	c.wiped = e.key.account.cell.wiped
 }
 
-// list remembers that the block changed the account.
+// list remembers that the block changed the account, for its end and for the
+// next view.
 func (m *memory) list(e *accountEntry) {
+	if !e.cell.fresh {
+		e.cell.fresh = true
+		m.freshAccounts = append(m.freshAccounts, e)
+	}
 	if !e.cell.listed {
 		e.cell.listed = true
 		m.changedAccounts = append(m.changedAccounts, e)
 	}
 }
 
-// listSlot remembers that the block changed the slot.
+// listSlot is list for a slot.
 func (m *memory) listSlot(e *slotEntry) {
+	if !e.cell.fresh {
+		e.cell.fresh = true
+		m.freshSlots = append(m.freshSlots, e)
+	}
 	if !e.cell.listed {
 		e.cell.listed = true
 		m.changedSlots = append(m.changedSlots, e)

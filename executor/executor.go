@@ -29,6 +29,11 @@ type Executor interface {
 	// Open starts a block and runs the system calls that precede its
 	// transactions (EIP-4788, EIP-2935).
 	Open(ctx context.Context, env Env) (Block, error)
+
+	// Sealed tells the executor that an outcome of one of its blocks became
+	// the block of header. A warm executor starts the block on top of that one
+	// with all that this one had read or written.
+	Sealed(out *motet.Outcome, header *types.Header)
 }
 
 // Env is what a block is executed in.
@@ -62,9 +67,9 @@ type Block interface {
 	// replay does. A transaction that is not gives an *InvalidTxError.
 	Verify(ctx context.Context, txs []*motet.Tx) (*Slice, error)
 
-	// View reads the state of the open block: after the last Run, before
-	// Finish. It is valid until the next call of Run, Verify or Finish and
-	// safe for concurrent use until then.
+	// View returns the state of the open block as it is now. It does not
+	// change afterwards and is safe for concurrent use, as long as Env.State
+	// is. A call costs what changed since the last one.
 	View() state.Reader
 
 	// Finish applies the withdrawals and the system calls that end a block and

@@ -93,8 +93,10 @@ type accountCell struct {
 	own     accountVersion // written in place while nothing runs concurrently
 
 	// The rest belongs to the committer.
-	wiped  uint32 // times that the block destroyed the account, and its storage
-	listed bool   // in memory.accounts
+	wiped      uint32 // times that the block destroyed the account, and its storage
+	wipedBelow uint32 // those that a view's layer knows of
+	listed     bool   // in memory.changedAccounts
+	fresh      bool   // in memory.freshAccounts
 }
 
 // slotCell is a storage slot as the open block knows it.
@@ -106,7 +108,8 @@ type slotCell struct {
 	own     slotVersion
 
 	wiped  uint32 // value of the account's counter when own was written
-	listed bool   // in memory.slots
+	listed bool   // in memory.changedSlots
+	fresh  bool   // in memory.freshSlots
 }
 
 // memory is the state of an open block over the state before it: every account
@@ -125,6 +128,10 @@ type memory struct {
 	changedAccounts []*accountEntry
 	changedSlots    []*slotEntry
 	wiped           bool // some account with storage may have been destroyed
+
+	// What changed since the last view of the block.
+	freshAccounts []*accountEntry
+	freshSlots    []*slotEntry
 }
 
 func newMemory() *memory { return &memory{seeds: newSeeds()} }
@@ -141,8 +148,10 @@ func (m *memory) start(root common.Hash, reader state.Reader) {
 	m.reader, m.wiped = reader, false
 	clear(m.changedAccounts)
 	clear(m.changedSlots)
-	m.changedAccounts = m.changedAccounts[:0]
-	m.changedSlots = m.changedSlots[:0]
+	clear(m.freshAccounts)
+	clear(m.freshSlots)
+	m.changedAccounts, m.changedSlots = m.changedAccounts[:0], m.changedSlots[:0]
+	m.freshAccounts, m.freshSlots = m.freshAccounts[:0], m.freshSlots[:0]
 }
 
 // account returns the cell of addr, loaded. When the reader fails, the cell

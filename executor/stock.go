@@ -74,9 +74,7 @@ func (s *stock[H]) giveBack(h H) {
 	}
 }
 
-// Sealed tells the executor that the outcome of the block it finished last
-// became the block of header. A block that is opened on top of that one starts
-// with all that this one had read or written.
+// Sealed implements Executor.
 func (s *stock[H]) Sealed(out *motet.Outcome, header *types.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,11 +95,11 @@ func (m *memory) reopen(root common.Hash, reader state.Reader) {
 	}
 	for _, e := range m.changedAccounts {
 		rebase(&e.cell.Cell, &e.cell.base, forward)
-		e.cell.listed, e.cell.wiped = false, 0
+		e.cell.listed, e.cell.fresh, e.cell.wiped, e.cell.wipedBelow = false, false, 0, 0
 	}
 	for _, e := range m.changedSlots {
 		rebase(&e.cell.Cell, &e.cell.base, forward)
-		e.cell.listed, e.cell.wiped = false, 0
+		e.cell.listed, e.cell.fresh, e.cell.wiped = false, false, 0
 	}
 	m.start(root, reader)
 }

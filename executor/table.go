@@ -67,16 +67,6 @@ type shard[K comparable, C any] struct {
 
 func (t *table[K, C]) shard(hash uint64) *shard[K, C] { return &t.shards[hash>>58] }
 
-// find returns the entry of key, nil if there is none.
-func (t *table[K, C]) find(hash uint64, key K) *entry[K, C] {
-	buckets := t.shard(hash).buckets.Load()
-	if buckets == nil {
-		return nil
-	}
-	e, _ := probe(*buckets, hash, key)
-	return e
-}
-
 // intern returns the entry of key and creates it if there is none.
 func (t *table[K, C]) intern(hash uint64, key K) *entry[K, C] {
 	s := t.shard(hash)

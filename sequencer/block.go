@@ -25,7 +25,6 @@ type openBlock struct {
 	parent *types.Header
 	header *types.Header
 	block  executor.Block
-	states *tracker
 	begun  time.Time // on the clock; zero if another process opened it
 	full   bool      // nothing more fits
 
@@ -79,13 +78,11 @@ func (s *Sequencer) begin(ctx context.Context, open *motet.Open) (*openBlock, er
 	if err != nil {
 		return nil, fmt.Errorf("open state after block %d: %w", parent.Number, err)
 	}
-	b := &openBlock{open: open, parent: parent, header: open.Header(parent.Hash()), states: newTracker(base, open.Coinbase)}
-	if b.block, err = s.deps.Executor.Open(ctx, s.env(b, b.states.witness)); err != nil {
+	b := &openBlock{open: open, parent: parent, header: open.Header(parent.Hash())}
+	if b.block, err = s.deps.Executor.Open(ctx, s.env(b, base)); err != nil {
 		return nil, fmt.Errorf("open block %d: %w", open.Number, err)
 	}
-	if b.view, err = b.states.snapshot(b.block.View(), nil); err != nil {
-		return nil, err
-	}
+	b.view = b.block.View()
 	return b, nil
 }
 
@@ -110,9 +107,7 @@ func (s *Sequencer) execute(ctx context.Context, b *openBlock, txs []*motet.Tx) 
 	if len(slice.Included) == 0 {
 		return e, nil
 	}
-	if e.view, err = b.states.snapshot(b.block.View(), slice); err != nil {
-		return nil, err
-	}
+	e.view = b.block.View()
 	if e.record, err = sliceRecord(b, slice); err != nil {
 		return nil, err
 	}
@@ -187,6 +182,7 @@ func (s *Sequencer) finish(ctx context.Context, b *openBlock) (*chain.Sealed, er
 	if err != nil {
 		return nil, fmt.Errorf("seal block %d: %w", b.open.Number, err)
 	}
+	s.deps.Executor.Sealed(out, sealed.Block.Header())
 	if s.config.SecondOpinion {
 		if err := s.compare(ctx, b, out, sealed); err != nil {
 			return nil, err

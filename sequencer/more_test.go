@@ -1,6 +1,7 @@
 package sequencer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math/big"
@@ -364,6 +365,13 @@ func TestPendingView(t *testing.T) {
 	}
 	noErr(t, s.halt())
 	s.agree()
+}
+
+func sameAccount(a, b *types.StateAccount) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Nonce == b.Nonce && a.Balance.Eq(b.Balance) && bytes.Equal(a.CodeHash, b.CodeHash)
 }
 
 func TestConfig(t *testing.T) {

@@ -290,7 +290,7 @@ func (n *node) executor() executor.Executor {
 	if n.cfg.executor == "serial" {
 		return executor.NewSerial(executor.Config{})
 	}
-	return executor.NewParallel(executor.Config{Workers: n.cfg.workers})
+	return executor.NewParallel(executor.Config{Workers: n.cfg.workers, Warm: true})
 }
 
 // originSource is where the sequencer learns of L1 blocks.

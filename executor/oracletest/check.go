@@ -37,12 +37,17 @@ func (k checker) building(ctx context.Context, b *blockCase, c *choices) error {
 		receipts types.Receipts
 		skipped  []executor.Skip
 		at       int
+		early    state.Reader // after the first slice
+		first    []*motet.Tx  // that slice
 	)
 	for at < len(b.txs) {
 		offered := b.txs[at:min(len(b.txs), at+sliceLength(c))]
 		slice, err := open.Run(ctx, offered)
 		if err != nil {
 			return fmt.Errorf("run from transaction %d: %w", at, err)
+		}
+		if early == nil {
+			early, first = open.View(), slice.Included
 		}
 		included = append(included, slice.Included...)
 		receipts = append(receipts, slice.Receipts...)
@@ -67,7 +72,27 @@ func (k checker) building(ctx context.Context, b *blockCase, c *choices) error {
 	if err := oracle.Compare(b.keys, oracle.View(b.view), open.View()); err != nil {
 		return fmt.Errorf("view: %w", err)
 	}
+	if err := k.still(ctx, b, early, first); err != nil {
+		return fmt.Errorf("view after %d transactions: %w", len(first), err)
+	}
 	return k.finish(ctx, b, open)
+}
+
+// still compares a view that was taken while the block held txs only with one of
+// a block that never holds more.
+func (k checker) still(ctx context.Context, b *blockCase, early state.Reader, txs []*motet.Tx) error {
+	open, err := k.exec.Open(ctx, b.env)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	if _, err := open.Verify(ctx, txs); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	want := open.View()
+	if _, err := open.Finish(ctx, nil); err != nil {
+		return fmt.Errorf("finish: %w", err)
+	}
+	return oracle.Compare(b.keys, want, early)
 }
 
 func sliceLength(c *choices) int { return pick(c, []int{1000, 1000, 1, 3, 20}) }

@@ -29,6 +29,8 @@ func (geth) Open(_ context.Context, env executor.Env) (executor.Block, error) {
 	return b, nil
 }
 
+func (geth) Sealed(*motet.Outcome, *types.Header) {}
+
 type gethBlock struct {
 	env      executor.Env
 	db       *state.StateDB

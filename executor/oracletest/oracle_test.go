@@ -165,10 +165,13 @@ func spoilLog(receipts types.Receipts) {
 }
 
 // spoiled is geth with a fault.
-type spoiled struct{ spoil func(*motet.Outcome) }
+type spoiled struct {
+	geth
+	spoil func(*motet.Outcome)
+}
 
 func (s spoiled) Open(ctx context.Context, env executor.Env) (executor.Block, error) {
-	b, err := geth{}.Open(ctx, env)
+	b, err := s.geth.Open(ctx, env)
 	return spoiledBlock{Block: b, spoil: s.spoil}, err
 }
 
