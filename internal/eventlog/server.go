@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -151,7 +152,14 @@ type serverLogger struct{ log *slog.Logger }
 
 const serverLine = "nats-server"
 
+// passwordLine is nats-server's warning about passwords in its configuration. Ours
+// is made anew at each start and is in no file.
+const passwordLine = "Plaintext passwords detected"
+
 func (l serverLogger) line(level slog.Level, format string, v []any) {
+	if strings.HasPrefix(format, passwordLine) {
+		return
+	}
 	l.log.Log(context.Background(), level, serverLine, slog.String("line", fmt.Sprintf(format, v...)))
 }
 func (l serverLogger) Noticef(format string, v ...any) { l.line(slog.LevelDebug, format, v) }
