@@ -58,8 +58,11 @@ func setupImport(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 		if cfg.datadir == "" || len(paths) == 0 {
 			return fmt.Errorf("import needs --datadir and at least one file: %w", errUsage)
 		}
+		if err := requirePaths(paths); err != nil {
+			return err
+		}
 		if err := os.MkdirAll(cfg.datadir, 0o700); err != nil {
-			return fmt.Errorf("make the data directory: %w", err)
+			return fmt.Errorf("make the data directory: %w: %w", err, errUsage)
 		}
 		c, err := cfg.open(ctx, io)
 		if err != nil {
@@ -88,7 +91,7 @@ func importFile(ctx context.Context, c *chain.Chain, path string) (int, error) {
 	var r io.Reader = bufio.NewReaderSize(f, 1<<20)
 	if strings.HasSuffix(path, ".gz") {
 		if r, err = gzip.NewReader(r); err != nil {
-			return 0, err
+			return 0, fmt.Errorf("the file is damaged: %w: %w", err, errMismatch)
 		}
 	}
 	stream := rlp.NewStream(r, 0)
@@ -101,22 +104,35 @@ func importFile(ctx context.Context, c *chain.Chain, path string) (int, error) {
 				done = true
 				break
 			} else if err != nil {
-				return total, fmt.Errorf("decode block: %w", err)
+				n, insertErr := insert(ctx, c, batch)
+				if insertErr != nil {
+					return total + n, insertErr
+				}
+				return total + n, fmt.Errorf("the file is damaged: decode block: %w: %w", err, errMismatch)
 			}
 			if c.BlockHash(b.NumberU64()) != b.Hash() {
 				batch = append(batch, &b)
 			}
 		}
-		if len(batch) == 0 {
-			continue
-		}
-		n, err := c.Import(ctx, batch)
+		n, err := insert(ctx, c, batch)
 		total += n
 		if err != nil {
 			return total, err
 		}
 	}
 	return total, nil
+}
+
+// insert adds blocks and returns how many. One that geth refuses is a mismatch.
+func insert(ctx context.Context, c *chain.Chain, batch types.Blocks) (int, error) {
+	if len(batch) == 0 {
+		return 0, nil
+	}
+	n, err := c.Import(ctx, batch)
+	if err != nil && ctx.Err() == nil {
+		return n, fmt.Errorf("%w: %w", err, errMismatch)
+	}
+	return n, err
 }
 
 func setupExport(fs *flag.FlagSet) func(context.Context, streams, []string) error {
@@ -180,7 +196,10 @@ func exportFile(c *chain.Chain, path string, first, last uint64) error {
 func setupVerify(fs *flag.FlagSet) func(context.Context, streams, []string) error {
 	var cfg chainCommand
 	cfg.register(fs)
-	return func(ctx context.Context, io streams, _ []string) error {
+	return func(ctx context.Context, io streams, args []string) error {
+		if err := noArgs(args); err != nil {
+			return err
+		}
 		if err := requireDatadir(cfg.datadir); err != nil {
 			return err
 		}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,25 +49,56 @@ func settleGenesis(datadir, file string, make func() *core.Genesis) (*core.Genes
 		}
 	}
 	switch {
-	case stored != nil && given != nil && stored.ToBlock().Hash() != given.ToBlock().Hash():
-		return nil, fmt.Errorf("data directory %s holds a chain with genesis %s, not the one in %s (%s): %w",
-			datadir, stored.ToBlock().Hash(), file, given.ToBlock().Hash(), errUsage)
+	case stored != nil && given != nil && !sameGenesis(stored, given):
+		return nil, fmt.Errorf("data directory %s holds chain %d with genesis %s, not chain %d with genesis %s of %s: %w",
+			datadir, stored.Config.ChainID, stored.ToBlock().Hash(), given.Config.ChainID, given.ToBlock().Hash(), file, errUsage)
 	case stored != nil:
 		return stored, nil
-	case given == nil:
+	}
+	if err := checkNew(datadir, given); err != nil {
+		return nil, err
+	}
+	if given == nil {
 		given = make()
 	}
 	if given == nil {
 		return nil, fmt.Errorf("data directory %s holds no chain: name its genesis with --genesis: %w", datadir, errUsage)
 	}
-	return given, chain.WriteGenesis(genesisPath(datadir), given)
+	// A crash leaves the whole file or none.
+	tmp := genesisPath(datadir) + ".new"
+	if err := chain.WriteGenesis(tmp, given); err != nil {
+		return nil, err
+	}
+	return given, os.Rename(tmp, genesisPath(datadir))
+}
+
+// sameGenesis compares genesis blocks and what they do not contain, the chain id
+// and the forks.
+func sameGenesis(a, b *core.Genesis) bool {
+	rawA, errA := json.Marshal(a.Config)
+	rawB, errB := json.Marshal(b.Config)
+	return a.ToBlock().Hash() == b.ToBlock().Hash() && errA == nil && errB == nil && bytes.Equal(rawA, rawB)
+}
+
+// checkNew refuses a directory without a genesis that is not free for a new
+// chain: one that lost its genesis, or that another program owns.
+func checkNew(datadir string, given *core.Genesis) error {
+	if _, err := os.Stat(chainDir(datadir)); err == nil && given == nil {
+		return fmt.Errorf("data directory %s holds a chain but no genesis.json: put that back, or name it with --genesis: %w", datadir, errUsage)
+	}
+	for _, name := range []string{"geth", "keystore", "chaindata"} {
+		if _, err := os.Stat(filepath.Join(datadir, name)); err == nil {
+			return fmt.Errorf("%s is the data directory of another program (it holds %s): choose another --datadir: %w", datadir, name, errUsage)
+		}
+	}
+	return nil
 }
 
 // openChain opens the chain store of a data directory. Blocks that a crash left
 // without state are executed again by the serial executor.
 func openChain(ctx context.Context, cfg chain.Config, log *slog.Logger, reg prometheus.Registerer) (*chain.Chain, error) {
 	serial := executor.NewSerial(executor.Config{})
-	return chain.Open(ctx, cfg, chain.Deps{
+	c, err := chain.Open(ctx, cfg, chain.Deps{
 		Log: log, Registerer: reg,
 		Execute: func(ctx context.Context, env chain.BlockEnv) (*motet.Outcome, error) {
 			return executor.Replay(ctx, serial, executor.ReplayEnv{
@@ -73,6 +106,20 @@ func openChain(ctx context.Context, cfg chain.Config, log *slog.Logger, reg prom
 			})
 		},
 	})
+	if errors.Is(err, chain.ErrDatadirUsed) {
+		return nil, fmt.Errorf("%w: stop it or choose another --datadir", err)
+	}
+	return c, err
+}
+
+// requirePaths checks that the files and folders a command is given exist.
+func requirePaths(paths []string) error {
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("%w: %w", err, errUsage)
+		}
+	}
+	return nil
 }
 
 // requireDatadir checks that a command got a data directory that exists.

@@ -124,6 +124,15 @@ func listenHTTP(cfg *devConfig) (net.Listener, error) {
 
 // openChain settles the genesis and opens the chain store.
 func (n *node) openChain(ctx context.Context) error {
+	if n.cfg.genesis != "" { // before it is written into the data directory
+		given, err := chain.ReadGenesis(n.cfg.genesis)
+		if err != nil {
+			return fmt.Errorf("--genesis: %w: %w", err, errUsage)
+		}
+		if err := n.cfg.checkGenesis(given); err != nil {
+			return err
+		}
+	}
 	var err error
 	n.genesis, err = settleGenesis(n.cfg.datadir, n.cfg.genesis, func() *core.Genesis {
 		if n.cfg.noMining {
@@ -140,10 +149,8 @@ func (n *node) openChain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !n.cfg.noMining {
-		if err := chain.CheckGenesis(n.genesis); err != nil {
-			return fmt.Errorf("genesis: %w: %w", err, errUsage)
-		}
+	if err := n.cfg.checkGenesis(n.genesis); err != nil {
+		return err
 	}
 	n.cfg.chain.DataDir, n.cfg.chain.Genesis = chainDir(n.cfg.datadir), n.genesis
 	if n.chain, err = openChain(ctx, n.cfg.chain, n.log, n.registry); err != nil {
@@ -280,7 +287,7 @@ func (n *node) openLog(ctx context.Context) (*eventlog.Conn, error) {
 	}
 	conn, err := eventlog.Connect(ctx, cfg, deps)
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS: %w", err)
+		return nil, fmt.Errorf("--nats: %w", err)
 	}
 	n.Defer("NATS connection", func() error { conn.Close(); return nil })
 	return conn, nil

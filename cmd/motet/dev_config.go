@@ -4,13 +4,18 @@ import (
 	"flag"
 	"fmt"
 	"math/big"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
 
@@ -137,14 +142,53 @@ func (c *devConfig) validate() error {
 			return fmt.Errorf("%w: %w", err, errUsage)
 		}
 	}
-	for _, word := range []struct{ flag, value string }{{"--l1", c.l1}, {"--nats", c.nats}, {"--postgres", c.postgres}} {
-		switch word.value {
-		case "embedded", "off", "auto":
-		default:
-			if !strings.Contains(word.value, "://") {
-				return usage("%s %q: neither a keyword nor a URL", word.flag, word.value)
-			}
+	return c.validateEndpoints()
+}
+
+// validateEndpoints checks what names other programs and files.
+func (c *devConfig) validateEndpoints() error {
+	for _, e := range []struct {
+		flag, value    string
+		words, schemes []string
+	}{
+		{"--l1", c.l1, []string{"embedded", "off"}, []string{"http", "https"}},
+		{"--l1.beacon", c.l1Beacon, []string{""}, []string{"http", "https"}},
+		{"--nats", c.nats, []string{"embedded"}, []string{"nats", "tls", "ws", "wss"}},
+		{"--postgres", c.postgres, []string{"auto", "off"}, []string{"postgres", "postgresql"}},
+	} {
+		if slices.Contains(e.words, e.value) {
+			continue
 		}
+		u, err := url.Parse(e.value)
+		if err != nil || u.Host == "" || !slices.Contains(e.schemes, u.Scheme) {
+			choices := append(slices.DeleteFunc(e.words, func(w string) bool { return w == "" }), "a URL "+e.schemes[0]+"://…")
+			return fmt.Errorf("%s %q: use %s: %w", e.flag, redact(e.flag, e.value), strings.Join(choices, ", "), errUsage)
+		}
+	}
+	if c.natsListen != "" {
+		_, port, err := net.SplitHostPort(c.natsListen)
+		if _, notNumber := strconv.ParseUint(port, 10, 16); err != nil || notNumber != nil {
+			return fmt.Errorf("--nats.listen %q: use HOST:PORT, as in 127.0.0.1:4222: %w", c.natsListen, errUsage)
+		}
+	}
+	if c.readyFile != "" {
+		if info, err := os.Stat(filepath.Dir(c.readyFile)); err != nil || !info.IsDir() {
+			return fmt.Errorf("--ready-file %s: there is no such folder: %w", c.readyFile, errUsage)
+		}
+	}
+	return nil
+}
+
+// checkGenesis reports why a genesis is not one for this node.
+func (c *devConfig) checkGenesis(g *core.Genesis) error {
+	if c.noMining {
+		return nil
+	}
+	if err := chain.CheckGenesis(g); err != nil {
+		return fmt.Errorf("%w: %w", err, errUsage)
+	}
+	if id := g.Config.ChainID.Uint64(); c.chainID != id && c.chainID != defaultChainID {
+		return fmt.Errorf("--chain-id %d: the chain in %s has id %d: %w", c.chainID, c.datadir, id, errUsage)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func parseFlags(fs *flag.FlagSet, args []string, getenv func(string) (string, bo
 			if errors.Is(err, flag.ErrHelp) {
 				return nil, err
 			}
-			return nil, fmt.Errorf("%w (see --help): %w", err, errUsage)
+			return nil, fmt.Errorf("%s (see --help): %w", flagFault(err), errUsage)
 		}
 		if fs.NArg() == 0 {
 			break
@@ -54,6 +54,12 @@ func parseFlags(fs *flag.FlagSet, args []string, getenv func(string) (string, bo
 		return nil, err
 	}
 	return positional, applyFile(fs, *config, given)
+}
+
+// flagFault is what the flag package says, with flags as they are written here.
+func flagFault(err error) string {
+	text := strings.Replace(err.Error(), "flag provided but not defined: -", "unknown flag --", 1)
+	return strings.Replace(text, " flag -", " flag --", 1)
 }
 
 func applyEnv(fs *flag.FlagSet, given map[string]bool, getenv func(string) (string, bool)) error {

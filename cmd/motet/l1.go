@@ -57,7 +57,7 @@ func openL1(ctx context.Context, cfg *devConfig, genesis *core.Genesis, g *servi
 	}
 	client, err := l1bridge.Dial(ctx, l1bridge.Config{URL: p.http, BeaconURL: p.beacon, ArchiveDir: batcherDir(cfg.datadir) + "/blobs", Log: log})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("--l1: %w", err)
 	}
 	g.Defer("L1 client", func() error { client.Close(); return nil })
 	p.client = client

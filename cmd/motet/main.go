@@ -11,9 +11,12 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/internal/chain"
+	"github.com/motet-evm/motet/l1bridge"
 )
 
 // Exit codes, as documented in README.md.
@@ -67,14 +70,16 @@ func main() {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, io streams, args []string) int {
+	if len(args) > 1 && args[0] == "help" {
+		args = append(args[1:len(args):len(args)], "--help")
+	}
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		printUsage(io.out)
 		return exitOK
 	}
 	cmd, rest, ok := find(args)
 	if !ok {
-		fmt.Fprintf(io.err, "motet: unknown command %q; see motet help\n", args[0])
-		return exitUsage
+		return unknownCommand(io, args)
 	}
 	fs := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
 	fs.SetOutput(discard{})
@@ -85,9 +90,46 @@ func run(ctx context.Context, io streams, args []string) int {
 		return exitOK
 	}
 	if err == nil {
-		err = action(ctx, io, positional)
+		err = guard(func() error { return action(ctx, io, positional) })
 	}
 	return report(io.err, cmd.name, err)
+}
+
+// unknownCommand tells what could have been meant: the members of a group of
+// commands, or the whole list.
+func unknownCommand(io streams, args []string) int {
+	var members []string
+	for _, c := range commands() {
+		if rest, ok := strings.CutPrefix(c.name, args[0]+" "); ok {
+			members = append(members, rest)
+		}
+	}
+	switch {
+	case members == nil:
+		fmt.Fprintf(io.err, "motet: unknown command %q; see motet help\n", args[0])
+	case len(args) > 1 && strings.HasSuffix(args[1], "-help"):
+		fmt.Fprintf(io.out, "Usage: motet %s %s [flags]\n", args[0], strings.Join(members, "|"))
+		return exitOK
+	default:
+		fmt.Fprintf(io.err, "motet %s: use %s; see motet help\n", args[0], strings.Join(members, " or "))
+	}
+	return exitUsage
+}
+
+// guard turns the panic with which the key-value store below geth meets a damaged
+// file into an error. Any other panic goes on.
+func guard(action func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			cause, ok := r.(error)
+			if !ok || !strings.Contains(cause.Error(), "corrupt") {
+				panic(r)
+			}
+			first, _, _ := strings.Cut(cause.Error(), "\n")
+			err = fmt.Errorf("the chain store is damaged: %s: %w", first, errMismatch)
+		}
+	}()
+	return action()
 }
 
 // report prints err in one line and says which exit code it means.
@@ -95,16 +137,37 @@ func report(w io.Writer, name string, err error) int {
 	if err == nil {
 		return exitOK
 	}
-	text := strings.TrimSuffix(strings.ReplaceAll(err.Error(), "\n", "; "), ": "+errUsage.Error())
-	fmt.Fprintf(w, "motet %s: %s\n", name, strings.TrimPrefix(text, errUsage.Error()+": "))
+	text := oneLine(err.Error())
+	for _, class := range []error{errUsage, errMismatch} {
+		text = strings.TrimPrefix(strings.TrimSuffix(text, ": "+class.Error()), class.Error()+": ")
+	}
+	fmt.Fprintf(w, "motet %s: %s\n", name, text)
+	_, foreign := errors.AsType[*chain.ForeignDatadirError](err)
+	_, forks := errors.AsType[*chain.ForkScheduleError](err)
 	switch {
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errUsage), errors.Is(err, l1bridge.ErrForeign), foreign, forks:
 		return exitUsage
 	case errors.Is(err, motet.ErrHalt), errors.Is(err, errMismatch):
 		return exitMismatch
 	default:
 		return exitFailure
 	}
+}
+
+// oneLine joins the lines of an error's text; joined errors have several.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch last := len(lines) - 1; {
+		case line == "" || slices.Contains(lines, line):
+		case last >= 0 && strings.HasSuffix(lines[last], ":"):
+			lines[last] += " " + line
+		default:
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }
 
 // find matches the longest command name at the start of args.
@@ -143,7 +206,10 @@ type discard struct{}
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func setupVersion(*flag.FlagSet) func(context.Context, streams, []string) error {
-	return func(_ context.Context, io streams, _ []string) error {
+	return func(_ context.Context, io streams, args []string) error {
+		if err := noArgs(args); err != nil {
+			return err
+		}
 		_, err := fmt.Fprintln(io.out, "motet "+version())
 		return err
 	}

@@ -30,6 +30,9 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 		if err := cfg.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", err, errUsage)
 		}
+		if err := requirePaths(paths); err != nil {
+			return err
+		}
 		sum, err := replay.Run(ctx, cfg, func(r replay.BlockResult) {
 			if *asJSON {
 				printJSON(io.out, r)
@@ -79,7 +82,7 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 		for _, w := range strings.Split(*workers, ",") {
 			n, err := strconv.Atoi(strings.TrimSpace(w))
 			if err != nil || n < 1 {
-				return fmt.Errorf("--workers %q: %w", *workers, errUsage)
+				return fmt.Errorf("--workers %q: use positive numbers, as in 1,2: %w", *workers, errUsage)
 			}
 			cfg.Workers = append(cfg.Workers, n)
 		}
