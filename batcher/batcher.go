@@ -87,16 +87,31 @@ type Inbox interface {
 	Wait(ctx context.Context, hash common.Hash) (*types.Receipt, error)
 }
 
-// Derived says how far derivation has come: the newest L1 block, and where the
-// next batch must start.
-type Derived func() (l1 uint64, next derive.Position)
+// Derived says how far derivation has come.
+type Derived struct {
+	// L1 is the newest L1 block.
+	L1 uint64
+	// Index and Acc are what the Inbox's tip is if L1 holds no more batches than
+	// those derived.
+	Index uint64
+	Acc   common.Hash
+	// Next is where the next batch must start; Block is 0 while that is not
+	// known.
+	Next derive.Position
+}
+
+// at tells whether derivation has come to just that tip of the Inbox. Numbers
+// alone do not show it: two forks of L1 may hold different batches of one index.
+func (d *Derived) at(tip l1bridge.Tip) bool {
+	return d.Next.Block != 0 && d.Index == tip.Index && d.Acc == tip.Acc
+}
 
 // Deps are what a Batcher needs from outside.
 type Deps struct {
 	Rollup  *motet.Rollup
 	Chain   Chain
 	Inbox   Inbox
-	Derived Derived
+	Derived func() Derived
 	// Check executes a block again by the serial path. An error that wraps
 	// motet.ErrHalt says that the result differs.
 	Check      func(ctx context.Context, block *types.Block) error
@@ -115,9 +130,10 @@ type Batcher struct {
 	// Owned by Run.
 	job     *job            // the batch under way, or the last one
 	next    derive.Position // where the next batch starts; Block 0: not known
+	tip     l1bridge.Tip    // index and accumulator that the Inbox has then
 	since   time.Time       // when the oldest unposted block was first seen
 	piece   *piece          // what is gathered for the next batch
-	checked motet.BlockRef  // newest block that has its second opinion
+	checked span            // blocks that have their second opinion
 	density float64         // bytes of payload per byte of transactions, of late
 }
 
@@ -211,44 +227,48 @@ func (b *Batcher) locate(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	l1, next := b.deps.Derived()
-	if next.Block == 0 || l1 < tip.L1Block {
+	d := b.deps.Derived()
+	if !d.at(tip) {
 		return false, nil
 	}
-	b.next = next
-	b.deps.Log.Info("batches go on", slog.Uint64("batch", tip.Index), slog.Uint64("block", next.Block))
+	if b.tip != tip { // a batch that L1 refuses again and again is not worth a line each time
+		b.deps.Log.Info("batches go on", slog.Uint64("batch", tip.Index), slog.Uint64("block", d.Next.Block))
+	}
+	b.next, b.tip = d.Next, tip
 	return true, nil
 }
 
 var errNotDerived = errors.New("derivation did not accept a batch that we posted")
 
-// watch follows the last mined batch until derivation has seen it.
+// watch follows the last batch: until derivation has seen it, and whether L1
+// keeps it.
 func (b *Batcher) watch(ctx context.Context) error {
 	j := b.job
-	if j == nil || j.State != Mined {
+	if j == nil || j.State != Mined && j.State != Safe {
 		return nil
 	}
-	l1, next := b.deps.Derived()
+	d := b.deps.Derived()
 	switch {
-	case l1 < j.L1Block:
+	case d.Next.Block == 0:
 		return nil
-	case next.Block > j.End.Block || next.Block == j.End.Block && next.Tx >= j.End.Tx:
+	case d.Index <= j.Index:
+		if d.L1 < j.L1Block || b.next.Block == 0 {
+			return nil
+		}
+		// Derivation is beyond the L1 block that held the batch, without it.
+		tip, err := b.deps.Inbox.Next(ctx)
+		if err != nil || tip.Index > j.Index {
+			return err
+		}
+		return b.giveUp(tip)
+	case j.State == Safe:
+		return nil
+	case d.Index == j.Index+1 && d.Acc == j.Acc && d.Next != j.End:
+		return fmt.Errorf("batch %d ends before transaction %d of block %d, derivation is at %d of %d: %w (%w)",
+			j.Index, j.End.Tx, j.End.Block, d.Next.Tx, d.Next.Block, errNotDerived, motet.ErrHalt)
+	default:
 		return b.enter(Safe)
 	}
-	tip, err := b.deps.Inbox.Next(ctx)
-	switch {
-	case err != nil:
-		return err
-	case tip.Index <= j.Index: // L1 reorganised and lost it
-		return b.giveUp(tip)
-	case l1 < tip.L1Block:
-		return nil
-	}
-	if again, _ := b.deps.Derived(); again != l1 {
-		return nil // derivation moved meanwhile: look again
-	}
-	return fmt.Errorf("batch %d ends before transaction %d of block %d, derivation is at %d of %d: %w (%w)",
-		j.Index, j.End.Tx, j.End.Block, next.Tx, next.Block, errNotDerived, motet.ErrHalt)
 }
 
 // post posts the next batch if it is due, and reports whether it did.
@@ -261,14 +281,23 @@ func (b *Batcher) post(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	// Where the batch starts is right for that tip alone: L1 may have lost
+	// batches since, and then one more would leave a gap.
+	if tip.Index != b.tip.Index || tip.Acc != b.tip.Acc {
+		return false, fmt.Errorf("the inbox is at %d, not %d as before: %w", tip.Index, b.tip.Index, l1bridge.ErrSuperseded)
+	}
 	payload, header, err := b.encode(c, tip.Index)
 	if err != nil {
 		return false, err
 	}
-	b.job = &job{Index: tip.Index, PrevAcc: tip.Acc, Header: *header, Payload: payload, End: c.end, Txs: c.txs}
+	b.job = &job{
+		Inbox: b.deps.Rollup.Inbox, Index: tip.Index, PrevAcc: tip.Acc, Header: *header, Payload: payload,
+		Tail: motet.RefOf(c.blocks[len(c.blocks)-1].Header()), End: c.end, Txs: c.txs,
+	}
 	if err := b.enter(Encoded); err != nil {
 		return false, err
 	}
+	b.piece = nil
 	return true, b.resume(ctx)
 }
 
@@ -280,10 +309,10 @@ func (b *Batcher) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if tip.Index != j.Index || tip.Acc != j.PrevAcc {
-		if j.Signed != nil && tip.Index == j.Index+1 && tip.Acc == j.Signed.Acc {
-			return b.mined(tip.L1Block)
-		}
+	switch {
+	case j.Signed != nil && tip.Index == j.Index+1 && tip.Acc == j.Signed.Acc:
+		return b.mined(tip.L1Block)
+	case tip.Index != j.Index || tip.Acc != j.PrevAcc || !b.canonical(j.Tail):
 		return b.giveUp(tip)
 	}
 	if j.Signed == nil {
@@ -324,7 +353,7 @@ func (b *Batcher) await(ctx context.Context) error {
 // dropped gives the batch up if err says that it will never be accepted as it
 // is.
 func (b *Batcher) dropped(err error) error {
-	if errors.Is(err, motet.ErrUnavailable) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, motet.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	b.metrics.batches.WithLabelValues("refused").Inc()
@@ -336,11 +365,11 @@ func (b *Batcher) dropped(err error) error {
 
 func (b *Batcher) mined(l1Block uint64) error {
 	j := b.job
-	j.L1Block = l1Block
+	j.L1Block, j.Acc = l1Block, j.Signed.Acc
 	if err := b.enter(Mined); err != nil {
 		return err
 	}
-	b.next, b.since = j.End, time.Time{}
+	b.next, b.tip, b.since = j.End, l1bridge.Tip{Index: j.Index + 1, Acc: j.Acc}, time.Time{}
 	b.metrics.batches.WithLabelValues("mined").Inc()
 	b.metrics.bytes.Add(float64(len(j.Payload)))
 	b.metrics.txs.Add(float64(j.Txs))
@@ -349,7 +378,8 @@ func (b *Batcher) mined(l1Block uint64) error {
 	return nil
 }
 
-// giveUp forgets a batch whose place another one took.
+// giveUp forgets a batch whose place another one took, or whose blocks the
+// chain gave up.
 func (b *Batcher) giveUp(tip l1bridge.Tip) error {
 	j := b.job
 	b.metrics.batches.WithLabelValues("superseded").Inc()

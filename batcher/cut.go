@@ -33,7 +33,8 @@ const (
 )
 
 // cut returns the next batch's range, nil if no batch is due. Every block in it
-// has had its second opinion.
+// has had its second opinion. What was gathered is kept until it is posted: an
+// outage of L1 must not make every look at it cost the whole backlog.
 func (b *Batcher) cut(ctx context.Context) (*piece, error) {
 	head := b.deps.Chain.Head().Number.Uint64()
 	b.metrics.backlog.Set(float64(head + 1 - min(b.next.Block, head+1)))
@@ -44,7 +45,7 @@ func (b *Batcher) cut(ctx context.Context) (*piece, error) {
 	if b.since.IsZero() {
 		b.since = b.deps.Now()
 	}
-	if b.piece == nil || b.piece.start != b.next || !b.canonical(b.piece) {
+	if b.piece == nil || b.piece.start != b.next || !b.holds(b.piece) {
 		b.piece = &piece{start: b.next, end: b.next}
 	}
 	p := b.piece
@@ -57,18 +58,18 @@ func (b *Batcher) cut(ctx context.Context) (*piece, error) {
 	if !p.full && b.deps.Now().Sub(b.since) < b.cfg.MaxLag {
 		return nil, nil
 	}
-	b.piece = nil
 	return p, nil
 }
 
-// canonical tells whether the chain still holds what was gathered.
-func (b *Batcher) canonical(p *piece) bool {
-	if len(p.blocks) == 0 {
-		return true
-	}
-	last := p.blocks[len(p.blocks)-1]
-	now := b.deps.Chain.BlockByNumber(last.NumberU64())
-	return now != nil && now.Hash() == last.Hash()
+// holds tells whether the chain still has what was gathered.
+func (b *Batcher) holds(p *piece) bool {
+	return len(p.blocks) == 0 || b.canonical(motet.RefOf(p.blocks[len(p.blocks)-1].Header()))
+}
+
+// canonical tells whether the chain holds a block, and so all below it.
+func (b *Batcher) canonical(ref motet.BlockRef) bool {
+	now := b.deps.Chain.BlockByNumber(ref.Number)
+	return now != nil && now.Hash() == ref.Hash
 }
 
 // collect adds the block at the end of p, or as much of it as fits.
@@ -111,15 +112,28 @@ func (b *Batcher) collect(ctx context.Context, p *piece, budget int) error {
 	return nil
 }
 
+// span is a run of blocks of the chain.
+type span struct {
+	first uint64
+	last  motet.BlockRef
+}
+
 // check gives a block its second opinion, once.
 func (b *Batcher) check(ctx context.Context, block *types.Block) error {
-	if b.checked == motet.RefOf(block.Header()) {
-		return nil // its beginning went into the batch before
+	n, s := block.NumberU64(), &b.checked
+	if s.first != 0 && !b.canonical(s.last) {
+		*s = span{}
+	}
+	if s.first != 0 && s.first <= n && n <= s.last.Number {
+		return nil
 	}
 	if err := b.deps.Check(ctx, block); err != nil {
-		return fmt.Errorf("second opinion on block %d %s: %w", block.NumberU64(), block.Hash(), err)
+		return fmt.Errorf("second opinion on block %d %s: %w", n, block.Hash(), err)
 	}
-	b.checked = motet.RefOf(block.Header())
+	if s.first == 0 || n != s.last.Number+1 {
+		s.first = n
+	}
+	s.last = motet.RefOf(block.Header())
 	return nil
 }
 
@@ -151,34 +165,33 @@ func (b *Batcher) encode(p *piece, index uint64) ([]byte, *motet.BatchHeader, er
 	}
 }
 
-// shorten keeps about the given part of the piece, and at least a block or a
-// transaction.
+// shorten keeps about the given part of the piece, counted in blocks and
+// transactions, and at least a block with a transaction if it has any.
 func (p *piece) shorten(part float64) {
-	keepTxs, keepBlocks := max(1, int(float64(p.txs)*part)), max(1, int(float64(len(p.blocks))*part))
-	p.full = true
-	if p.txs == 0 {
-		p.blocks, p.raw = p.blocks[:keepBlocks], p.raw[:keepBlocks]
-		p.end = derive.Position{Block: p.start.Block + uint64(keepBlocks)} //nolint:gosec // small
-		return
-	}
-	p.bytes, p.txs = 0, 0
+	room := int(float64(len(p.blocks)+p.txs) * part)
+	p.full, p.bytes, p.txs = true, 0, 0
 	for i, raws := range p.raw {
-		offset := uint32(0)
+		room--
+		take := min(len(raws), room)
 		if i == 0 {
-			offset = p.start.Tx
+			take = min(len(raws), max(1, room))
 		}
-		take := min(len(raws), keepTxs-p.txs)
+		if i > 0 && (room < 0 || take == 0 && len(raws) > 0) {
+			p.blocks, p.raw, p.end = p.blocks[:i], p.raw[:i], derive.Position{Block: p.blocks[i].NumberU64()}
+			return
+		}
 		for _, raw := range raws[:take] {
 			p.bytes += len(raw)
 		}
-		p.txs += take
-		if p.txs == keepTxs {
+		p.txs, room = p.txs+take, room-take
+		if take < len(raws) {
+			offset := uint32(0)
+			if i == 0 {
+				offset = p.start.Tx
+			}
 			p.blocks, p.raw = p.blocks[:i+1], slices.Clone(p.raw[:i+1])
 			p.raw[i] = raws[:take]
 			p.end = derive.Position{Block: p.blocks[i].NumberU64(), Tx: offset + uint32(take)} //nolint:gosec // small
-			if int(p.end.Tx) == p.blocks[i].Transactions().Len() {
-				p.end = derive.Position{Block: p.end.Block + 1}
-			}
 			return
 		}
 	}

@@ -37,15 +37,19 @@ const (
 // job is a batch with its state, as it lies on disk.
 type job struct {
 	State   State             `json:"state"`
+	Inbox   common.Address    `json:"inbox"`
 	Index   uint64            `json:"index"`
 	PrevAcc common.Hash       `json:"prev_acc"`
 	Header  motet.BatchHeader `json:"header"`
+	// Tail is the last block, complete in the batch or not.
+	Tail motet.BlockRef `json:"tail"`
 	// End is where the next batch starts.
 	End     derive.Position  `json:"end"`
 	Txs     int              `json:"txs"`
 	Payload []byte           `json:"payload,omitempty"`
 	Signed  *l1bridge.Signed `json:"signed,omitempty"`
 	L1Block uint64           `json:"l1_block,omitempty"`
+	Acc     common.Hash      `json:"acc"` // of the Inbox once it is mined
 }
 
 // underWay tells whether the batch has begun and is not mined yet.
@@ -83,6 +87,10 @@ func (b *Batcher) load() error {
 	if err := json.Unmarshal(enc, j); err != nil || j.underWay() && j.State != Encoded && j.Signed == nil {
 		// The file spares work and no more: L1 knows what was posted.
 		b.deps.Log.Warn("state of batches cannot be read, starting from L1")
+		return nil
+	}
+	if j.Inbox != b.deps.Rollup.Inbox {
+		b.deps.Log.Warn("state of batches belongs to another inbox, starting from L1")
 		return nil
 	}
 	b.job = j

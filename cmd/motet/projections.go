@@ -16,7 +16,6 @@ import (
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/internal/batchcodec"
 	"github.com/motet-evm/motet/internal/chain"
-	"github.com/motet-evm/motet/internal/derive"
 	"github.com/motet-evm/motet/internal/indexer"
 	"github.com/motet-evm/motet/internal/replica"
 	"github.com/motet-evm/motet/internal/telemetry"
@@ -41,7 +40,10 @@ func (n *node) addRollup(deps *api.Deps) error {
 		StateFile: batchPath(n.cfg.datadir), MaxLag: time.Duration(n.rollup.MaxSafeLag) * time.Second, Codec: batchcodec.Zstd,
 	}, batcher.Deps{
 		Rollup: n.rollup, Chain: n.chain, Inbox: n.l1.inbox, Check: opinion.Check, Log: n.log, Registerer: n.registry,
-		Derived: func() (uint64, derive.Position) { p := rep.Progress(); return p.L1.Number, p.Next },
+		Derived: func() batcher.Derived {
+			p := rep.Progress()
+			return batcher.Derived{L1: p.L1.Number, Index: p.NextBatch, Acc: p.Acc, Next: p.Next}
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("make the batcher: %w", err)

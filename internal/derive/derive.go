@@ -28,10 +28,10 @@ type Position struct {
 // Block is what a block is built from. The rest of its header follows by
 // motet.Rollup.NextOpen.
 type Block struct {
-	Number    uint64
-	Timestamp uint64
-	Origin    motet.Origin
-	Txs       [][]byte
+	Number    uint64       `json:"number"`
+	Timestamp uint64       `json:"timestamp"`
+	Origin    motet.Origin `json:"origin"`
+	Txs       [][]byte     `json:"txs"`
 }
 
 // Derived is what a batch gives.
@@ -73,17 +73,19 @@ func New(rollup *motet.Rollup, genesisTime uint64) State {
 	}
 }
 
-// Snapshot is a State at the end of a complete block, in a form to be stored.
+// Snapshot is a State after the first L1 block, in a form to be stored.
 type Snapshot struct {
 	Batch   uint64         `json:"batch"`
 	Safe    tip            `json:"safe"`
 	Origins []motet.Origin `json:"origins"`
+	// Partial is the beginning of a block that waits for its end. A busy chain
+	// is never without one, so it must not keep the state from being stored.
+	Partial *Block `json:"partial,omitempty"`
 }
 
-// Snapshot returns the state to be stored. It reports false while the beginning
-// of a block waits for its end.
+// Snapshot returns the state to be stored, false before the first L1 block.
 func (s State) Snapshot() (Snapshot, bool) {
-	return Snapshot{Batch: s.batch, Safe: s.safe, Origins: s.origins}, s.partial == nil && len(s.origins) > 0
+	return Snapshot{Batch: s.batch, Safe: s.safe, Origins: s.origins, Partial: s.partial}, len(s.origins) > 0
 }
 
 var errSnapshot = errors.New("snapshot of derivation is malformed")
@@ -99,9 +101,12 @@ func Restore(rollup *motet.Rollup, snap Snapshot) (State, error) {
 			return State{}, errSnapshot
 		}
 	}
+	if p := snap.Partial; p != nil && (p.Number != snap.Safe.Number+1 || !slices.Contains(snap.Origins, p.Origin)) {
+		return State{}, errSnapshot
+	}
 	return State{
 		rollup: rollup, limits: batchcodec.DefaultLimits(),
-		origins: snap.Origins, batch: snap.Batch, safe: snap.Safe,
+		origins: snap.Origins, batch: snap.Batch, safe: snap.Safe, partial: snap.Partial,
 	}, nil
 }
 

@@ -23,40 +23,44 @@ type checkpoint struct {
 	Rollup  common.Hash     `json:"rollup"` // hash of the rollup config
 	L1      motet.BlockRef  `json:"l1"`
 	Safe    motet.BlockRef  `json:"safe"`
+	Acc     common.Hash     `json:"acc"`
 	State   derive.Snapshot `json:"state"`
 }
 
 const (
-	checkpointVersion = 1
+	checkpointVersion = 2
 	// checkpointEvery is the distance, in L1 blocks, of points that are kept.
 	checkpointEvery = 8
 )
 
-// save keeps p, if it is far enough from the one kept before.
-func (r *Replica) save(p point) error {
+// save keeps p, if it is far enough from the one kept before. Losing the file
+// costs time and nothing else, so derivation goes on without it.
+func (r *Replica) save(p *point) {
 	if r.cfg.Checkpoint == "" || p.l1.Number < r.saved+checkpointEvery {
-		return nil
+		return
 	}
+	r.saved = p.l1.Number
+	if err := r.write(p); err != nil {
+		r.deps.Log.Warn("checkpoint of derivation is not kept", slog.Any("err", err))
+	}
+}
+
+func (r *Replica) write(p *point) error {
 	snap, ok := p.state.Snapshot()
 	if !ok {
 		return nil
 	}
 	enc, err := json.Marshal(checkpoint{
-		Version: checkpointVersion, Rollup: r.deps.Rollup.Hash(), L1: p.l1, Safe: p.safe, State: snap,
+		Version: checkpointVersion, Rollup: r.deps.Rollup.Hash(), L1: p.l1, Safe: p.safe, Acc: p.acc, State: snap,
 	})
 	if err != nil {
-		return fmt.Errorf("encode checkpoint of derivation: %w", err)
+		return err
 	}
-	// Losing the file costs time and nothing else, so it is not synced.
 	temp := filepath.Join(filepath.Dir(r.cfg.Checkpoint), "."+filepath.Base(r.cfg.Checkpoint)+".new")
 	if err := os.WriteFile(temp, enc, 0o600); err != nil {
-		return fmt.Errorf("write checkpoint of derivation: %w", err)
+		return err
 	}
-	if err := os.Rename(temp, r.cfg.Checkpoint); err != nil {
-		return fmt.Errorf("write checkpoint of derivation: %w", err)
-	}
-	r.saved = p.l1.Number
-	return nil
+	return os.Rename(temp, r.cfg.Checkpoint)
 }
 
 // load returns the point that was kept, nil if there is none that L1 and the
@@ -100,5 +104,5 @@ func (r *Replica) load(ctx context.Context) (*point, error) {
 	case err != nil:
 		return nil, err
 	}
-	return &point{l1: c.L1, state: state, safe: c.Safe}, nil
+	return &point{l1: c.L1, state: state, safe: c.Safe, acc: c.Acc}, nil
 }

@@ -38,19 +38,21 @@ func (e *MismatchError) Error() string {
 // Unwrap makes the error match motet.ErrHalt.
 func (e *MismatchError) Unwrap() error { return motet.ErrHalt }
 
+var errFinalized = errors.New("differs from a finalized block")
+
 // realize compares the blocks of a batch with those of the chain, and builds
 // the ones that are missing if that is this replica's to do. A batch that must
-// not count gives the reason in refused; the chain is as before then.
+// not count gives the reason in refused; nothing of it is in the chain then.
 func (r *Replica) realize(ctx context.Context, base motet.BlockRef, d *derive.Derived) (refused, err error) {
 	parent := r.deps.Chain.HeaderByNumber(base.Number)
 	if parent == nil || parent.Hash() != base.Hash {
 		return nil, fmt.Errorf("safe block %d %s is not in the chain: %w", base.Number, base.Hash, motet.ErrHalt)
 	}
-	built := false
+	var undo *motet.BlockRef // what the chain gets back to if the batch must not count
 	for i := range d.Blocks {
 		in, err := r.decode(&d.Blocks[i], parent)
 		if err != nil {
-			return r.refuse(ctx, d, base, built, err)
+			return r.refuse(ctx, d, undo, err)
 		}
 		known := r.deps.Chain.HeaderByNumber(in.header.Number.Uint64())
 		field := in.differs(known)
@@ -61,18 +63,27 @@ func (r *Replica) realize(ctx context.Context, base motet.BlockRef, d *derive.De
 		if !r.cfg.Build {
 			return nil, mismatch(d, in, known, field)
 		}
+		// Only L1 makes blocks final, and what it said once it said for good: an
+		// earlier run refused this batch.
+		if n := in.header.Number.Uint64(); n <= r.deps.Chain.Heads().Finalized.Number {
+			return r.refuse(ctx, d, undo, fmt.Errorf("block %d: %w in %s", n, errFinalized, field))
+		}
 		sealed, err := r.build(ctx, in, parent)
 		switch {
 		case isInvalid(err):
-			return r.refuse(ctx, d, base, built, err)
+			return r.refuse(ctx, d, undo, err)
 		case err != nil:
 			return nil, err
 		}
-		built, parent = true, sealed.Block.Header()
+		if undo == nil {
+			ref := motet.RefOf(parent)
+			undo = &ref
+		}
+		parent = sealed.Block.Header()
 	}
 	if n := len(d.Blocks); n > 0 && parent.Hash() != d.Last.Hash {
 		reason := fmt.Errorf("block %d comes to %s, the batch says %s", d.Last.Number, parent.Hash(), d.Last.Hash)
-		return r.refuse(ctx, d, base, true, reason)
+		return r.refuse(ctx, d, undo, reason)
 	}
 	return nil, nil
 }
@@ -88,12 +99,12 @@ func mismatch(d *derive.Derived, in *input, known *types.Header, field string) e
 // refuse undoes what a batch that must not count has built. A process that
 // sequences has built nothing, but a batch of its own that derives to nothing is
 // more than it can go on with.
-func (r *Replica) refuse(ctx context.Context, d *derive.Derived, base motet.BlockRef, built bool, reason error) (refused, err error) {
+func (r *Replica) refuse(ctx context.Context, d *derive.Derived, undo *motet.BlockRef, reason error) (refused, err error) {
 	if !r.cfg.Build {
 		return nil, fmt.Errorf("batch %d cannot be derived: %w (%w)", d.Index, reason, motet.ErrHalt)
 	}
-	if built {
-		if err := r.deps.Chain.Rollback(ctx, base); err != nil {
+	if undo != nil {
+		if err := r.deps.Chain.Rollback(ctx, *undo); err != nil {
 			return nil, fmt.Errorf("undo batch %d: %w", d.Index, err)
 		}
 	}

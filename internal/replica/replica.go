@@ -1,10 +1,12 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -83,6 +85,8 @@ type Replica struct {
 
 	mu       sync.Mutex
 	progress Progress
+	ends     []end  // of the batches that this run derived, oldest first
+	begun    uint64 // the block up to which ends has nothing to say
 }
 
 // point is the state after an L1 block.
@@ -90,7 +94,11 @@ type point struct {
 	l1    motet.BlockRef
 	state derive.State
 	safe  motet.BlockRef
+	acc   common.Hash // of the last batch
 }
+
+// end is the last block that a batch completes.
+type end struct{ batch, block uint64 }
 
 // Progress says how far derivation has come.
 type Progress struct {
@@ -99,15 +107,19 @@ type Progress struct {
 	Head uint64         `json:"l1_head"`
 	// Safe is the last complete block.
 	Safe motet.BlockRef `json:"safe"`
-	// Next is where the next batch must start, NextBatch its index.
+	// Next is where the next batch must start, NextBatch its index. Acc is the
+	// Inbox's accumulator after the batch before it.
 	Next      derive.Position `json:"next"`
 	NextBatch uint64          `json:"next_batch"`
+	Acc       common.Hash     `json:"acc"`
 }
 
 const (
 	defaultPoll = 250 * time.Millisecond
 	// maxPoints bounds how deep an L1 reorg is undone without starting over.
 	maxPoints = 4096
+	// maxEnds bounds how many batches BatchOf knows.
+	maxEnds = 1 << 16
 )
 
 // New returns a Replica. The first to act is Run.
@@ -136,29 +148,48 @@ func (r *Replica) Progress() Progress {
 	return r.progress
 }
 
+// BatchOf returns the index of the batch that completed a block. It reports
+// false for a block that is not safe, and for one that an earlier run derived.
+func (r *Replica) BatchOf(block uint64) (batch uint64, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(r.ends, block, func(e end, n uint64) int { return cmp.Compare(e.block, n) })
+	if i == len(r.ends) || block <= r.begun {
+		return 0, false
+	}
+	return r.ends[i].batch, true
+}
+
 // Run follows L1 until ctx ends, over outages of L1. An error that wraps
-// motet.ErrHalt says that L1 and the chain contradict each other.
+// motet.ErrHalt says that L1 and the chain contradict each other; nothing else
+// ends it, since blocks go on without L1.
 func (r *Replica) Run(ctx context.Context) error {
 	tick := time.NewTicker(r.cfg.PollInterval)
 	defer tick.Stop()
-	if err := r.begin(ctx); err != nil {
-		return quietly(ctx, err)
-	}
-	away := false
+	var quiet string // what was logged last: an outage is one line
 	for {
-		err := r.follow(ctx)
-		if ctx.Err() != nil {
+		err := r.round(ctx)
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		}
-		switch gone := errors.Is(err, motet.ErrUnavailable) || errors.Is(err, ethereum.NotFound); {
-		case err != nil && !gone:
+		case errors.Is(err, motet.ErrHalt):
 			return err
-		case gone && !away:
-			r.deps.Log.Warn("derivation waits for L1", slog.Any("err", err))
-		case !gone && away:
-			r.deps.Log.Info("derivation goes on")
+		case err == nil:
+			if quiet != "" {
+				r.deps.Log.Info("derivation goes on")
+			}
+			quiet = ""
+		case errors.Is(err, motet.ErrUnavailable) || errors.Is(err, ethereum.NotFound):
+			if quiet != "away" {
+				r.deps.Log.Warn("derivation waits for L1", slog.Any("err", err))
+			}
+			quiet = "away"
+		default:
+			if quiet != err.Error() {
+				r.deps.Log.Error("derivation does not get on", slog.Any("err", err))
+			}
+			quiet = err.Error()
 		}
-		away = err != nil
 		select {
 		case <-ctx.Done():
 			return nil
@@ -167,38 +198,30 @@ func (r *Replica) Run(ctx context.Context) error {
 	}
 }
 
-func quietly(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
-// begin finds where to go on from, waiting for L1 if need be.
-func (r *Replica) begin(ctx context.Context) error {
-	genesis := motet.RefOf(r.deps.Chain.Genesis().Header())
-	r.finalized = genesis
-	start := point{state: derive.New(r.deps.Rollup, r.deps.Chain.Genesis().Time()), safe: genesis}
-	for {
-		p, err := r.load(ctx)
-		switch {
-		case err == nil && p != nil:
-			start = *p
-			r.finalized, r.finalL1, r.saved = p.safe, p.l1.Number, p.l1.Number
-			r.deps.Log.Info("derivation resumes", slog.Uint64("l1_block", p.l1.Number), slog.Uint64("block", p.safe.Number))
-		case errors.Is(err, motet.ErrUnavailable):
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(r.cfg.PollInterval):
-				continue
-			}
-		case err != nil:
+func (r *Replica) round(ctx context.Context) error {
+	if r.points == nil {
+		if err := r.begin(ctx); err != nil {
 			return err
 		}
-		r.points = []point{start}
-		return nil
 	}
+	return r.follow(ctx)
+}
+
+// begin finds where to go on from.
+func (r *Replica) begin(ctx context.Context) error {
+	genesis := motet.RefOf(r.deps.Chain.Genesis().Header())
+	p, err := r.load(ctx)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		p = &point{state: derive.New(r.deps.Rollup, r.deps.Chain.Genesis().Time()), safe: genesis}
+	} else {
+		r.finalL1, r.saved = p.l1.Number, p.l1.Number
+		r.deps.Log.Info("derivation resumes", slog.Uint64("l1_block", p.l1.Number), slog.Uint64("block", p.safe.Number))
+	}
+	r.points, r.finalized, r.begun = []point{*p}, p.safe, p.safe.Number
+	return nil
 }
 
 func (r *Replica) last() *point { return &r.points[len(r.points)-1] }
@@ -255,20 +278,47 @@ func (r *Replica) step(ctx context.Context, block *motet.L1Block) error {
 		return err
 	}
 	next.l1 = motet.BlockRef{Number: block.Origin.Number, Hash: block.Origin.Hash}
+	var ends []end
 	for i := range block.Batches {
+		before := next.safe.Number
 		if err := r.batch(ctx, &next, &block.Batches[i]); err != nil {
 			return err
 		}
+		if next.safe.Number > before {
+			ends = append(ends, end{batch: block.Batches[i].Index, block: next.safe.Number})
+		}
 	}
 	r.points = append(r.points, next)
+	r.remember(ends)
 	if len(r.points) > maxPoints {
 		r.points = append([]point(nil), r.points[len(r.points)-maxPoints:]...)
 	}
 	return nil
 }
 
+// remember adds to what BatchOf knows.
+func (r *Replica) remember(ends []end) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ends = append(r.ends, ends...)
+	if drop := len(r.ends) - maxEnds; drop > 0 {
+		r.begun = r.ends[drop-1].block
+		r.ends = append([]end(nil), r.ends[drop:]...)
+	}
+}
+
+// forget takes what lies above a block from what BatchOf knows.
+func (r *Replica) forget(above uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.ends) > 0 && r.ends[len(r.ends)-1].block > above {
+		r.ends = r.ends[:len(r.ends)-1]
+	}
+}
+
 // batch derives one batch and moves p if it is valid.
 func (r *Replica) batch(ctx context.Context, p *point, b *motet.PostedBatch) error {
+	p.acc = b.Acc
 	after, derived, err := p.state.Apply(b)
 	switch {
 	case errors.Is(err, derive.ErrInvalid):
@@ -333,6 +383,7 @@ func (r *Replica) rewind(ctx context.Context) (bool, error) {
 	}
 	r.deps.Log.Warn("L1 reorganised", slog.Uint64("l1_block", r.points[keep].l1.Number), slog.Int("blocks", len(r.points)-1-keep))
 	r.points = r.points[:keep+1]
+	r.forget(r.last().safe.Number)
 	r.reorged = true
 	r.metrics.reorgs.Inc()
 	return true, nil
@@ -344,7 +395,7 @@ func (r *Replica) note(head uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.progress = Progress{
-		L1: last.l1, Head: head, Safe: last.safe, Next: last.state.Next(), NextBatch: last.state.NextBatch(),
+		L1: last.l1, Head: head, Safe: last.safe, Next: last.state.Next(), NextBatch: last.state.NextBatch(), Acc: last.acc,
 	}
 	r.metrics.l1Block.Set(float64(last.l1.Number))
 	r.metrics.safe.Set(float64(last.safe.Number))
@@ -366,10 +417,22 @@ func (r *Replica) finalize(ctx context.Context) error {
 	if final < 0 || r.points[final].l1.Number <= r.finalL1 {
 		return nil
 	}
+	// What was derived may lie on another fork by now, and final is for good.
 	p := r.points[final]
+	if p.l1.Number < l1.Number {
+		b, err := r.deps.L1.Block(ctx, p.l1.Number)
+		if err != nil {
+			return err
+		}
+		l1 = b.Origin
+	}
+	if p.l1.Hash != l1.Hash {
+		return nil
+	}
 	r.finalized, r.finalL1 = p.safe, p.l1.Number
 	r.points = append([]point(nil), r.points[final:]...)
-	return r.save(p)
+	r.save(&p)
+	return nil
 }
 
 // label tells the chain. While L1 is still being caught up with, what an earlier
