@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"math/big"
 	"strings"
 	"testing"
@@ -125,8 +126,9 @@ func TestLogLimits(t *testing.T) {
 				got, from = append(got, logs...), to+1
 				break
 			}
-			data := err.(rpc.DataError)
-			if data.(rpc.Error).ErrorCode() != CodeLimit {
+			var data rpc.DataError
+			var coded rpc.Error
+			if !errors.As(err, &data) || !errors.As(err, &coded) || coded.ErrorCode() != CodeLimit {
 				t.Fatal(err)
 			}
 			advice := data.ErrorData().(map[string]any)

@@ -173,7 +173,7 @@ func (s *sut) listen(query string, header ...string) (next func() event, closeSt
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := s.http.Do(req)
+	res, err := s.http.Do(req) //nolint:bodyclose // an event stream ends with its context
 	noErr(s.t, err)
 	if res.StatusCode != 200 {
 		b, _ := io.ReadAll(res.Body)

@@ -122,14 +122,12 @@ func (s *Server) followHeads(ctx context.Context) error {
 // again; clients see a pause, not an error.
 func (s *Server) followLog(ctx context.Context) error {
 	for {
-		err := s.readLog(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if errors.Is(err, motet.ErrHalt) {
+		switch err := s.readLog(ctx); {
+		case errors.Is(err, motet.ErrHalt):
 			return err
+		case ctx.Err() == nil:
+			s.log.Warn("event stream interrupted", "err", err)
 		}
-		s.log.Warn("event stream interrupted", "err", err)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -139,7 +139,7 @@ func subscribe[T any](ctx context.Context, s *Server, t *topic[T], tell func(T, 
 		defer t.unsubscribe(ring)
 		for {
 			select {
-			case <-sub.Err():
+			case <-sub.Err(): //nolint:errcheck // closed when the client leaves; there is no error
 				return
 			case <-ring.wake:
 			}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -107,7 +108,7 @@ func TestSubscriptionLimit(t *testing.T) {
 		noErr(t, err)
 	}
 	_, err := client.EthSubscribe(t.Context(), make(chan any, 1), "newHeads")
-	if coded, ok := err.(rpc.Error); !ok || coded.ErrorCode() != CodeLimit {
+	if coded := rpc.Error(nil); !errors.As(err, &coded) || coded.ErrorCode() != CodeLimit {
 		t.Errorf("one too many: %v", err)
 	}
 	if _, err := s.dial().EthSubscribe(t.Context(), make(chan any, 1), "newHeads"); err != nil {

@@ -97,10 +97,10 @@ type Slice struct {
 type Verdict uint8
 
 const (
-	// Drop: it can never be included (nonce already used, funds short, code at
+	// Drop says that it can never be included (nonce already used, funds short, code at
 	// the sender, malformed for the rules in force).
 	Drop Verdict = iota + 1
-	// Defer: it may be included later (nonce ahead, fee cap below base fee).
+	// Defer says that it may be included later (nonce ahead, fee cap below base fee).
 	Defer
 )
 

@@ -19,10 +19,10 @@ type Config struct {
 type Schedule uint8
 
 const (
-	// WherePays: not on short slices, not where conflicts make it useless, and
+	// WherePays is not on short slices, not where conflicts make it useless, and
 	// not with a transaction whose turn it is.
 	WherePays Schedule = iota
-	// Always: each transaction runs speculatively before it may commit. It is
+	// Always means that each transaction runs speculatively before it may commit. It is
 	// for tests of what WherePays leaves to chance.
 	Always
 	// Backwards is Always, with later transactions executed before the ones

@@ -16,7 +16,7 @@ import (
 )
 
 // ripemd is the account whose touch once survived a revert on mainnet.
-var ripemd = common.BytesToAddress([]byte{3})
+var ripemd = common.BytesToAddress([]byte{3}) //nolint:gochecknoglobals // a constant in all but name
 
 // create makes the account exist, empty, as geth does on the first write to one
 // that is absent.
@@ -30,11 +30,6 @@ func (s *txState) ensure(a *account) {
 	if a.flags&isPresent == 0 {
 		s.create(a)
 	}
-}
-
-func (s *txState) setBalance(a *account, balance *uint256.Int) {
-	s.mutate(undoBalance, a).balance = a.balance
-	a.balance = *balance
 }
 
 // credit adds amount to the account, which touches it even if amount is zero.

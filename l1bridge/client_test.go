@@ -104,7 +104,7 @@ func (b *beaconFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if kind == "blob_sidecars" {
 			data = []map[string]hexutil.Bytes{{"blob": b.blob}}
 		}
-		json.NewEncoder(w).Encode(map[string]any{"data": data}) //nolint:errcheck // seen by the reader
+		json.NewEncoder(w).Encode(map[string]any{"data": data})
 	default:
 		b.asked = append(b.asked, r.URL.Path)
 		w.WriteHeader(http.StatusNotFound)

@@ -81,7 +81,7 @@ func asRevert(err error) *RevertError {
 	}
 	data, decodeErr := hexutil.Decode(text)
 	if decodeErr != nil {
-		return nil
+		return nil //nolint:nilerr // data that is no hex says nothing
 	}
 	inbox := bindings.NewInbox().GetABI()
 	return decodeRevert(&inbox, data)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -250,7 +249,7 @@ func originOf(h *types.Header) (motet.Origin, error) {
 	}
 	o := motet.Origin{Number: number, PrevRandao: h.MixDigest}
 	if h.ParentBeaconRoot != nil {
-		o.Hash = common.Hash(*h.ParentBeaconRoot)
+		o.Hash = *h.ParentBeaconRoot
 	}
 	return o, nil
 }

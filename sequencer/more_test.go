@@ -292,7 +292,7 @@ func TestOrigin(t *testing.T) {
 
 // counterCode adds one to slot 0, stores the caller in a slot of its own and
 // sends on a wei.
-var counterCode = []byte{ //nolint:gochecknoglobals // a constant
+var counterCode = []byte{
 	0x5f, 0x54, 0x60, 0x01, 0x01, 0x5f, 0x55, // sstore(0, sload(0)+1)
 	0x42, 0x33, 0x55, // sstore(caller, timestamp)
 	0x5f, 0x5f, 0x5f, 0x5f, 0x60, 0x01, 0x60, 0xee, 0x5a, 0xf1, 0x00, // call(gas, 0xee, 1, …)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"os"
 	"path/filepath"
@@ -80,7 +79,7 @@ func TestComposeEnvironmentAreOurFlags(t *testing.T) {
 			continue
 		}
 		fs := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
-		var _ func(context.Context, streams, []string) error = cmd.setup(fs)
+		_ = cmd.setup(fs)
 		known := map[string]string{}
 		fs.VisitAll(func(f *flag.Flag) { known[envName(f.Name)] = f.Name })
 		for key, value := range s.Environment {

@@ -11,9 +11,14 @@ import (
 func engines() []engine {
 	list := []engine{{"serial", executor.NewSerial(executor.Config{})}}
 	for _, c := range []executor.Config{
-		{Workers: 1}, {Workers: 2}, {Workers: 4}, {Workers: 8},
-		{Workers: 1, Schedule: executor.Always}, {Workers: 4, Schedule: executor.Always},
-		{Workers: 1, Schedule: executor.Backwards}, {Workers: 4, Schedule: executor.Backwards},
+		{Workers: 1},
+		{Workers: 2},
+		{Workers: 4},
+		{Workers: 8},
+		{Workers: 1, Schedule: executor.Always},
+		{Workers: 4, Schedule: executor.Always},
+		{Workers: 1, Schedule: executor.Backwards},
+		{Workers: 4, Schedule: executor.Backwards},
 	} {
 		list = append(list, engine{fmt.Sprintf("parallel(%d, schedule %d)", c.Workers, c.Schedule), executor.NewParallel(c)})
 	}

@@ -86,7 +86,9 @@ func everyKind(t testing.TB) [][]byte {
 		}),
 		sign(t, k, &types.BlobTx{ChainID: uint256.NewInt(testChain), To: to, BlobHashes: []common.Hash{{1}}}),
 		marshalled(t, unprotected), marshalled(t, foreign),
-		{}, {0x80}, []byte("not a transaction"),
+		{},
+		{0x80},
+		[]byte("not a transaction"),
 	}
 }
 

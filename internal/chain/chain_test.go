@@ -41,7 +41,6 @@ type blockMaker struct {
 	rnd      *rand.Rand
 	nonces   [10]uint64
 	counters []common.Address
-	doomed   []common.Address // funded addresses at which a contract will destroy itself
 }
 
 func newBlockMaker(s *sut) *blockMaker {

@@ -10,5 +10,5 @@ func freeBytes(dir string) (uint64, error) {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, err
 	}
-	return uint64(max(int64(st.Bavail), 0)) * uint64(st.Bsize), nil //nolint:gosec,unconvert // widths and signs differ between systems
+	return uint64(max(int64(st.Bavail), 0)) * uint64(st.Bsize), nil //nolint:gosec // widths and signs differ between systems
 }

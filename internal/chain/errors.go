@@ -8,15 +8,17 @@ import (
 )
 
 var (
-	// ErrDatadirUsed: another process owns the data directory.
+	// ErrDatadirUsed says that another process owns the data directory.
 	ErrDatadirUsed = errors.New("data directory is used by another process")
-	// ErrNotOnHead: a block was sealed or committed that does not follow the head.
+	// ErrNotOnHead says that a block was to be sealed or committed that does not
+	// follow the head.
 	ErrNotOnHead = errors.New("block does not follow the head")
-	// ErrNotCanonical: a block was named that the canonical chain does not hold.
+	// ErrNotCanonical says that a block was named that the canonical chain does not
+	// hold.
 	ErrNotCanonical = errors.New("block is not canonical")
-	// ErrFinalized: a rollback would undo a finalized block.
+	// ErrFinalized says that a rollback would undo a finalized block.
 	ErrFinalized = errors.New("block is finalized")
-	// ErrClosed: the chain was closed.
+	// ErrClosed says that the chain was closed.
 	ErrClosed = errors.New("chain is closed")
 	// ErrOverflow ends the stream of a subscriber that fell too far behind.
 	ErrOverflow = errors.New("subscriber fell behind and lost events")

@@ -75,7 +75,7 @@ func (s *source) explain(ctx context.Context, got uint64) error {
 	}
 	info, err := s.stream.Info(ctx)
 	if err != nil {
-		return nil //nolint:nilerr // the next attempt finds out
+		return nil // the next attempt finds out
 	}
 	if info.State.FirstSeq > s.next {
 		return ErrTrimmed

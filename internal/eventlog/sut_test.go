@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-var testID = Identity{ChainID: 7, Genesis: common.HexToHash("0x6e")} //nolint:gochecknoglobals // a constant
+var testID = Identity{ChainID: 7, Genesis: common.HexToHash("0x6e")}
 
 func newServer(t testing.TB, cfg ServerConfig) *Server {
 	t.Helper()

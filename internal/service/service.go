@@ -58,7 +58,7 @@ func (g *Group) Run(ctx context.Context) error {
 	eg, ctx := errgroup.WithContext(ctx)
 	for _, p := range g.parts {
 		eg.Go(func() error {
-			if err := p.run(ctx); err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {
+			if err := p.run(ctx); err != nil && (ctx.Err() == nil || !errors.Is(err, context.Canceled)) {
 				return fmt.Errorf("%s: %w", p.name, err)
 			}
 			return nil

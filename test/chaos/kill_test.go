@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/big"
 	"math/rand/v2"
@@ -233,7 +232,7 @@ func (w *witness) check(t *testing.T, n *nodetest.Node) {
 // the feed, and its seals are the blocks that were seen.
 func checkLog(t *testing.T, datadir string, chainID uint64, w *witness) {
 	t.Helper()
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.DiscardHandler)
 	srv, err := eventlog.StartServer(eventlog.ServerConfig{StoreDir: filepath.Join(datadir, "nats")}, quiet)
 	if err != nil {
 		t.Fatal(err)

@@ -253,7 +253,7 @@ func listen(t *testing.T, n *nodetest.Node) *eventLog {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := http.DefaultClient.Do(req) //nolint:bodyclose // an event stream ends with the test
 	if err != nil {
 		t.Fatal(err)
 	}
