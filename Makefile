@@ -55,6 +55,7 @@ bench: build ## compare the executors with geth's serial processor
 
 generate: ## rebuild the contracts' artifacts and bindings
 	npm ci --ignore-scripts
+	npm run build -w contracts
 	$(GO) generate ./...
 
 clean: ## remove what the build made

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-3.0-or-later
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
 /// The ERC-20 of the benchmarks: plain, without hooks, roles or permits.
