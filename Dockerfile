@@ -8,7 +8,9 @@ RUN mkdir /data
 
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /motet /usr/local/bin/motet
+# A volume takes the owner of the directory that it covers.
 COPY --from=build --chown=nonroot:nonroot /data /data
+COPY --from=build --chown=nonroot:nonroot /data /verifier
 EXPOSE 8545
 ENTRYPOINT ["/usr/local/bin/motet"]
 CMD ["dev"]

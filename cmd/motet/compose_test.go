@@ -97,18 +97,26 @@ func TestComposeEnvironmentAreOurFlags(t *testing.T) {
 	}
 }
 
-// TestComposeMounts: mounted files exist, named volumes are declared.
+// TestComposeMounts: mounted files exist, named volumes are declared, and our own
+// services may write to theirs.
 func TestComposeMounts(t *testing.T) {
 	c, root := readCompose(t)
+	image, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, s := range c.Services {
 		for _, v := range s.Volumes {
-			source, _, _ := strings.Cut(v, ":")
+			source, rest, _ := strings.Cut(v, ":")
+			target, _, _ := strings.Cut(rest, ":")
 			if strings.HasPrefix(source, ".") {
 				if _, err := os.Stat(filepath.Join(root, source)); err != nil {
 					t.Errorf("%s mounts %s: %v", name, source, err)
 				}
 			} else if _, ok := c.Volumes[source]; !ok {
 				t.Errorf("%s mounts volume %s, which is not declared", name, source)
+			} else if s.Build != "" && !strings.Contains(string(image), "--chown=nonroot:nonroot /data "+target+"\n") {
+				t.Errorf("%s mounts %s at %s, which the image does not hold for its user", name, source, target)
 			}
 		}
 	}
