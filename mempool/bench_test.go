@@ -19,6 +19,14 @@ func (s *sut) pooled(senders, each int) []*types.Transaction {
 	return txs
 }
 
+// refill gives an empty pool transactions.
+func (s *sut) refill(txs []*types.Transaction) {
+	s.intake = &testIntake{}
+	s.restart(s.config)
+	s.start()
+	s.mustAdd(txs...)
+}
+
 // BenchmarkTake hands out everything of a pool of 100,000.
 func BenchmarkTake(b *testing.B) {
 	for _, senders := range []int{2_000, 50_000} {
@@ -29,10 +37,7 @@ func BenchmarkTake(b *testing.B) {
 			taken := 0
 			for b.Loop() {
 				b.StopTimer()
-				s.intake = &testIntake{}
-				s.restart(s.config)
-				s.start()
-				s.mustAdd(txs...)
+				s.refill(txs)
 				b.StartTimer()
 				for {
 					out := s.Take(Limit{Count: 2000})
@@ -55,10 +60,7 @@ func BenchmarkSettle(b *testing.B) {
 	total := 0
 	for b.Loop() {
 		b.StopTimer()
-		s.intake = &testIntake{}
-		s.restart(s.config)
-		s.start()
-		s.mustAdd(txs...)
+		s.refill(txs)
 		var sets []Settlement
 		for {
 			out := s.Take(Limit{Count: 2000})

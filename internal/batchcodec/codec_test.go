@@ -140,6 +140,22 @@ func equal(a, b *Batch) bool {
 	})
 }
 
+// comesBack encodes b and demands that decoding gives it back.
+func comesBack(t rapid.TB, b *Batch) {
+	t.Helper()
+	enc, err := Encode(b, None)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Decode(enc, DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !equal(b, got) {
+		t.Fatalf("want %v, got %v", b, got)
+	}
+}
+
 // TestStandardTypesUseColumns makes sure that only what is odd travels whole.
 func TestStandardTypesUseColumns(t *testing.T) {
 	const odd = 5 // a blob transaction, one of another chain, three that are none
@@ -178,17 +194,7 @@ func TestRoundTripAny(t *testing.T) {
 			}
 			b.Blocks = append(b.Blocks, bl)
 		}
-		enc, err := Encode(b, None)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := Decode(enc, DefaultLimits())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !equal(b, got) {
-			t.Fatalf("want %v, got %v", b, got)
-		}
+		comesBack(t, b)
 	})
 }
 
@@ -478,17 +484,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		enc, err := Encode(b, None)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := Decode(enc, DefaultLimits())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !equal(b, again) {
-			t.Fatalf("want %v, got %v", b, again)
-		}
+		comesBack(t, b)
 	})
 }
 
