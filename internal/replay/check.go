@@ -138,7 +138,7 @@ func checkState(ctx context.Context, b *recordedBlock, results map[string]*execu
 	if err != nil {
 		return err
 	}
-	keys := b.state.keys()
+	keys := b.state.Keys()
 	if _, err := execOn(ctx, b, db, keys); err != nil {
 		return err
 	}

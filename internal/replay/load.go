@@ -21,6 +21,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/internal/oracle"
 )
 
 // recordedBlock is a block with the state that it reads.
@@ -30,7 +31,7 @@ type recordedBlock struct {
 	txs         []*motet.Tx
 	withdrawals types.Withdrawals
 	hashes      map[uint64]common.Hash
-	state       *recordedState
+	state       *oracle.Memory
 	// sealed tells whether the header holds results to check against.
 	sealed bool
 }
@@ -216,36 +217,33 @@ func (l *loader) codesFor(path string) (map[common.Hash][]byte, error) {
 	return nil, nil
 }
 
-func newState(pre map[common.Address]storedAccount, shared map[common.Hash][]byte) (*recordedState, error) {
-	s := &recordedState{
-		accounts: make(map[common.Address]*account, len(pre)),
-		codes:    make(map[common.Hash][]byte),
-	}
+func newState(pre map[common.Address]storedAccount, shared map[common.Hash][]byte) (*oracle.Memory, error) {
+	s := oracle.NewMemory()
 	for addr, stored := range pre {
-		a := &account{
-			nonce:    stored.Nonce,
-			codeHash: types.EmptyCodeHash,
-			storage:  make(map[common.Hash]common.Hash, len(stored.Storage)),
+		a := &oracle.MemoryAccount{
+			Nonce:    stored.Nonce,
+			CodeHash: types.EmptyCodeHash,
+			Storage:  make(map[common.Hash]common.Hash, len(stored.Storage)),
 		}
 		if stored.Balance != nil {
-			a.balance = *uint256.MustFromBig(stored.Balance.ToInt())
+			a.Balance = *uint256.MustFromBig(stored.Balance.ToInt())
 		}
 		switch {
 		case stored.Code != nil && len(*stored.Code) > 0:
-			a.codeHash = crypto.Keccak256Hash(*stored.Code)
-			s.codes[a.codeHash] = *stored.Code
+			a.CodeHash = crypto.Keccak256Hash(*stored.Code)
+			s.Codes[a.CodeHash] = *stored.Code
 		case stored.CodeHash != nil && *stored.CodeHash != types.EmptyCodeHash:
 			code, ok := shared[*stored.CodeHash]
 			if !ok {
 				return nil, fmt.Errorf("code %v of %v is missing", *stored.CodeHash, addr)
 			}
-			a.codeHash = *stored.CodeHash
-			s.codes[a.codeHash] = code
+			a.CodeHash = *stored.CodeHash
+			s.Codes[a.CodeHash] = code
 		}
 		for slot, value := range stored.Storage {
-			a.storage[common.Hash(slot)] = common.Hash(value)
+			a.Storage[common.Hash(slot)] = common.Hash(value)
 		}
-		s.accounts[addr] = a
+		s.Accounts[addr] = a
 	}
 	return s, nil
 }

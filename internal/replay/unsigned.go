@@ -12,6 +12,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/internal/oracle"
 )
 
 // storedEnv is the part of a header that execution depends on.
@@ -87,11 +88,11 @@ func (b *recordedBlock) addRequestContracts() {
 	stop := []byte{0}
 	hash := crypto.Keccak256Hash(stop)
 	for _, addr := range []common.Address{params.WithdrawalQueueAddress, params.ConsolidationQueueAddress} {
-		if _, ok := b.state.accounts[addr]; ok {
+		if _, ok := b.state.Accounts[addr]; ok {
 			continue
 		}
-		b.state.codes[hash] = stop
-		b.state.accounts[addr] = &account{nonce: 1, codeHash: hash}
+		b.state.Codes[hash] = stop
+		b.state.Accounts[addr] = &oracle.MemoryAccount{Nonce: 1, CodeHash: hash}
 	}
 }
 
