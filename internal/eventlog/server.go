@@ -103,6 +103,12 @@ func StartServer(cfg ServerConfig, log *slog.Logger) (*Server, error) {
 		if opts.Port == 0 {
 			opts.Port = server.RANDOM_PORT
 		}
+		// nats-server would log a busy port and never be ready.
+		probe, err := net.Listen("tcp", cfg.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("open the address of nats-server: %w", err)
+		}
+		_ = probe.Close()
 	}
 	ns, err := server.NewServer(opts)
 	if err != nil {
