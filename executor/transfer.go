@@ -13,7 +13,7 @@ import (
 // it declines, apart from reads.
 func (l *lane) transfer(b *block) bool {
 	m, s := &l.message, l.state
-	if m.To == nil || len(m.Data) > 0 || m.AccessList != nil || m.BlobGasFeeCap != nil || m.SetCodeAuthorizations != nil {
+	if m.To == nil || len(m.Data) > 0 || len(m.AccessList) > 0 || m.BlobGasFeeCap != nil || m.SetCodeAuthorizations != nil {
 		return false
 	}
 	if m.GasLimit < params.TxGas || b.rules.IsOsaka && m.GasLimit > params.MaxTxGas || l.scratch.Available(false) < m.GasLimit {

@@ -3,8 +3,8 @@
 //
 // The baseline is the hardest that geth offers: core.ApplyMessage and Finalise
 // with one EVM over a StateDB that holds everything the block reads already,
-// messages converted beforehand, no receipts. Motet's executors start from a
-// reader and do build receipts. Signatures, roots and storage are left out on
+// messages converted beforehand, no receipts. Motet's executors know the state
+// as well, as they do from block to block, and do build receipts. Signatures, roots and storage are left out on
 // all sides. Engines are interleaved and medians reported; before anything is
 // timed, all must agree on gas, skipped transactions and every value of the
 // state after the block.

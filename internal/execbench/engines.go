@@ -26,10 +26,10 @@ type bench struct {
 func newBench(ctx context.Context, s *scenario, workers []int) (*bench, error) {
 	b := &bench{
 		s:      s,
-		serial: executor.NewSerial(executor.Config{}),
+		serial: executor.NewSerial(executor.Config{Warm: true}),
 	}
 	for _, n := range workers {
-		b.parallel = append(b.parallel, executor.NewParallel(executor.Config{Workers: n}))
+		b.parallel = append(b.parallel, executor.NewParallel(executor.Config{Workers: n, Warm: true}))
 	}
 	for _, tx := range s.txs {
 		tx.Hash() // is cached from here on, as it is after admission

@@ -35,7 +35,7 @@ func newScenario(gas uint64) *scenario {
 	config.ChainID = big.NewInt(chainID)
 	config.PragueTime, config.OsakaTime = &zero, &zero
 	config.BlobScheduleConfig = params.DefaultBlobSchedule
-	parent := &types.Header{Number: new(big.Int), Difficulty: new(big.Int), GasLimit: gas, BaseFee: new(big.Int), Time: 1_700_000_000}
+	parent := &types.Header{Number: new(big.Int), Difficulty: new(big.Int), GasLimit: gas, BaseFee: new(big.Int), Time: 1_700_000_000, Root: common.Hash{1}}
 	s := &scenario{
 		config: &config,
 		parent: parent,
