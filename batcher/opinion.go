@@ -50,8 +50,7 @@ func (o *Opinion) Check(ctx context.Context, block *types.Block) error {
 	}
 	out, err := o.execute(ctx, block, parent, before)
 	if err != nil {
-		var invalid *executor.InvalidTxError
-		if errors.As(err, &invalid) {
+		if _, invalid := errors.AsType[*executor.InvalidTxError](err); invalid {
 			return fmt.Errorf("%w: %w", err, differs("validity"))
 		}
 		return err

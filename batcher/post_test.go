@@ -292,4 +292,3 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
-
