@@ -132,9 +132,7 @@ func subscribe[T any](ctx context.Context, s *Server, t *topic[T], tell func(T, 
 	sub := notifier.CreateSubscription()
 	ring := t.subscribe()
 	send := func(v any) error { return notifier.Notify(sub.ID, v) }
-	s.conns.open.Add(1)
-	go func() {
-		defer s.conns.open.Done()
+	s.conns.open.Go(func() {
 		defer conn.subs.Add(-1)
 		defer t.unsubscribe(ring)
 		for {
@@ -156,7 +154,7 @@ func subscribe[T any](ctx context.Context, s *Server, t *topic[T], tell func(T, 
 				}
 			}
 		}
-	}()
+	})
 	return sub, nil
 }
 

@@ -108,7 +108,7 @@ func result(outs []reflect.Value) (any, error) {
 	}
 	last := outs[len(outs)-1]
 	if last.Type().Implements(errorType) {
-		if err, ok := last.Interface().(error); ok && err != nil {
+		if err, ok := reflect.TypeAssert[error](last); ok && err != nil {
 			return nil, asRPC(err)
 		}
 		if len(outs) == 1 {

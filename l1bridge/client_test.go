@@ -92,7 +92,7 @@ type beaconFake struct {
 }
 
 func (b *beaconFake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	kind := strings.Split(strings.TrimPrefix(r.URL.Path, "/eth/v1/beacon/"), "/")[0]
+	kind, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/eth/v1/beacon/"), "/")
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/config/spec"):
 		fmt.Fprint(w, `{"data":{"SECONDS_PER_SLOT":"1"}}`)

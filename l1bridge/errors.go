@@ -108,8 +108,7 @@ func wrap(action string, err error) error {
 	if errors.As(err, &answered) || errors.Is(err, ethereum.NotFound) {
 		return fmt.Errorf("%s: %w", action, err)
 	}
-	var status rpc.HTTPError
-	if errors.As(err, &status) { // whose text is the whole body
+	if status, ok := errors.AsType[rpc.HTTPError](err); ok { // whose text is the whole body
 		return fmt.Errorf("%s: L1 %w: it answers %s", action, motet.ErrUnavailable, status.Status)
 	}
 	return fmt.Errorf("%s: L1 %w: %w", action, motet.ErrUnavailable, err)

@@ -194,15 +194,14 @@ func (p *Pool) spare(v *item) {
 	}
 }
 
-// expire discards what has waited too long for an earlier nonce, and returns
-// when to look again, if ever.
-func (p *Pool) expire(now time.Time) (next time.Time) {
+// expire discards what has waited too long for an earlier nonce.
+func (p *Pool) expire(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.gaps) > 0 {
 		g := p.gaps[0]
-		if due := g.at.Add(p.config.GapLife); due.After(now) {
-			return due
+		if g.at.Add(p.config.GapLife).After(now) {
+			return
 		}
 		p.gaps = p.gaps[1:]
 		it := g.it
@@ -219,5 +218,4 @@ func (p *Pool) expire(now time.Time) (next time.Time) {
 		p.discard(it, motet.StateExpired, errExpired)
 		p.settled(acc)
 	}
-	return time.Time{}
 }

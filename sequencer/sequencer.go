@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -119,8 +120,8 @@ func (s *Sequencer) expose() {
 		Cursor:   b.cursor,
 		Open:     b.open,
 		Header:   header,
-		Txs:      b.txs[:len(b.txs):len(b.txs)],
-		Receipts: b.receipts[:len(b.receipts):len(b.receipts)],
+		Txs:      slices.Clip(b.txs),
+		Receipts: slices.Clip(b.receipts),
 		View:     b.view,
 	})
 }

@@ -64,10 +64,8 @@ func (h strictLog) Enabled(_ context.Context, l slog.Level) bool { return l >= s
 func (h strictLog) Handle(_ context.Context, r slog.Record) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, m := range h.expect {
-		if r.Message == m {
-			return nil
-		}
+	if slices.Contains(h.expect, r.Message) {
+		return nil
 	}
 	line := r.Level.String() + " " + r.Message
 	r.Attrs(func(a slog.Attr) bool { line += " " + a.String(); return true })

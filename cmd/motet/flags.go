@@ -58,8 +58,10 @@ func parseFlags(fs *flag.FlagSet, args []string, getenv func(string) (string, bo
 
 // flagFault is what the flag package says, with flags as they are written here.
 func flagFault(err error) string {
-	text := strings.Replace(err.Error(), "flag provided but not defined: -", "unknown flag --", 1)
-	return strings.Replace(text, " flag -", " flag --", 1)
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		return "unknown flag --" + name
+	}
+	return strings.Replace(err.Error(), " flag -", " flag --", 1)
 }
 
 func applyEnv(fs *flag.FlagSet, given map[string]bool, getenv func(string) (string, bool)) error {

@@ -79,7 +79,7 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 		if *workloads != "" {
 			cfg.Workloads = strings.Split(*workloads, ",")
 		}
-		for _, w := range strings.Split(*workers, ",") {
+		for w := range strings.SplitSeq(*workers, ",") {
 			n, err := strconv.Atoi(strings.TrimSpace(w))
 			if err != nil || n < 1 {
 				return fmt.Errorf("--workers %q: use positive numbers, as in 1,2: %w", *workers, errUsage)

@@ -104,8 +104,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	// geth by itself would remove the blocks that the changed schedule concerns.
 	_, err = tryOpen(t, s.dir, func(c *Config, _ *Deps) { c.Genesis.Config.OsakaTime = nil })
-	var schedule *ForkScheduleError
-	if !errors.As(err, &schedule) {
+	if _, ok := errors.AsType[*ForkScheduleError](err); !ok {
 		t.Fatalf("another fork schedule: %v", err)
 	}
 	again := openSUT(t, s.dir)

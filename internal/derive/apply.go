@@ -3,6 +3,7 @@ package derive
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -96,7 +97,7 @@ func (s State) block(b *batchcodec.Batch, i int) (Block, error) {
 		if begun.Timestamp != in.Timestamp || begun.Origin.Number != in.Origin {
 			return Block{}, errContinued
 		}
-		begun.Txs = append(begun.Txs[:len(begun.Txs):len(begun.Txs)], in.Txs...)
+		begun.Txs = append(slices.Clip(begun.Txs), in.Txs...)
 		if len(begun.Txs) > s.limits.Txs {
 			return Block{}, batchcodec.ErrInvalid
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ func OpenIndex(ctx context.Context, url string) (*Index, error) {
 	if err != nil {
 		return nil, errors.New("index URL is not a Postgres connection string")
 	}
-	config.ConnConfig.RuntimeParams["statement_timeout"] = fmt.Sprint(readTimeout.Milliseconds())
+	config.ConnConfig.RuntimeParams["statement_timeout"] = strconv.FormatInt(readTimeout.Milliseconds(), 10)
 	config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
 	config.ConnConfig.RuntimeParams["application_name"] = "motet-api"
 	if config.ConnConfig.ConnectTimeout == 0 {

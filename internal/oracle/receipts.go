@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/core/types"
@@ -37,7 +38,7 @@ func compareReceipt(want, got *types.Receipt) error {
 	case want.TransactionIndex != got.TransactionIndex:
 		return fmt.Errorf("transaction index: want %d, got %d", want.TransactionIndex, got.TransactionIndex)
 	case want.Bloom != got.Bloom:
-		return fmt.Errorf("bloom differs")
+		return errors.New("bloom differs")
 	case len(want.Logs) != len(got.Logs):
 		return fmt.Errorf("want %d logs, got %d", len(want.Logs), len(got.Logs))
 	}

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -35,9 +36,9 @@ type Config struct {
 func (c *Config) Validate() error {
 	switch {
 	case len(c.Paths) == 0:
-		return fmt.Errorf("no block file or folder is given")
+		return errors.New("no block file or folder is given")
 	case c.Workers < 0 || c.Rounds < 0:
-		return fmt.Errorf("workers and rounds cannot be negative")
+		return errors.New("workers and rounds cannot be negative")
 	}
 	switch c.Executor {
 	case "", Both, Parallel, Serial:

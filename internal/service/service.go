@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -70,9 +71,9 @@ func (g *Group) Run(ctx context.Context) error {
 // Close runs the closers in reverse order and joins their errors.
 func (g *Group) Close() error {
 	var errs []error
-	for i := len(g.closers) - 1; i >= 0; i-- {
-		if err := g.closers[i].close(); err != nil {
-			errs = append(errs, fmt.Errorf("close %s: %w", g.closers[i].name, err))
+	for _, c := range slices.Backward(g.closers) {
+		if err := c.close(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", c.name, err))
 		}
 	}
 	g.closers = nil

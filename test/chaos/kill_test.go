@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/big"
 	"math/rand/v2"
@@ -276,6 +275,6 @@ func checkLog(t *testing.T, datadir string, chainID uint64, w *witness) {
 		}
 	}
 	if len(seals) == 0 {
-		t.Error(fmt.Errorf("the log holds no block"))
+		t.Error("the log holds no block")
 	}
 }

@@ -185,7 +185,7 @@ func verify(t *testing.T, until uint64, flags ...string) map[uint64]common.Hash 
 		t.Fatalf("motet verifier: %v\n%s", err, stderr.String())
 	}
 	got := map[uint64]common.Hash{}
-	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
 		var b struct {
 			Number uint64      `json:"number"`
 			Hash   common.Hash `json:"hash"`

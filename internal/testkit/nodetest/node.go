@@ -101,6 +101,31 @@ type Node struct {
 	log    *lockedBuffer
 }
 
+// Output is how a command that ends by itself ended.
+type Output struct {
+	Code           int
+	Stdout, Stderr string
+}
+
+// Command runs motet with the given arguments and further environment variables
+// until it ends.
+func Command(t testing.TB, env []string, args ...string) Output {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	var out, err bytes.Buffer
+	cmd := exec.CommandContext(ctx, Binary(t), args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = &out, &err
+	if failed := cmd.Run(); failed != nil && cmd.ProcessState == nil {
+		t.Fatal(failed)
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("motet %v does not end\n%s", args, err.String())
+	}
+	return Output{cmd.ProcessState.ExitCode(), out.String(), err.String()}
+}
+
 // Start runs motet dev with the given flags and waits until it is ready. The
 // process is killed when the test ends; its log is shown if the test failed.
 func Start(t testing.TB, flags ...string) *Node {
@@ -167,7 +192,13 @@ func (n *Node) Kill() {
 // with code 0 in time.
 func (n *Node) Stop(t testing.TB) {
 	t.Helper()
-	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	n.StopBy(t, syscall.SIGTERM)
+}
+
+// StopBy is Stop by another signal.
+func (n *Node) StopBy(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	if err := n.cmd.Process.Signal(sig); err != nil {
 		t.Fatal(err)
 	}
 	select {
