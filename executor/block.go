@@ -29,6 +29,7 @@ type block struct {
 	pool    *core.GasPool
 	lane         // for system calls and all that runs alone
 	fast    bool // plain transfers may do without the EVM
+	hands   int  // goroutines for work that needs no order
 
 	included []*motet.Tx
 	receipts types.Receipts
@@ -63,6 +64,7 @@ func open(env Env, s *txState, release func()) *block {
 		context: blockContext(env),
 		memory:  s.memory,
 		pool:    core.NewGasPool(env.Header.GasLimit),
+		hands:   1,
 		release: release,
 	}
 	if b.context.BaseFee != nil {
@@ -231,7 +233,7 @@ func (b *block) apply(tx *motet.Tx, r *types.Receipt) error {
 // What the transaction did stands in the lane's state then; after an error it
 // must be thrown away.
 func (b *block) execute(l *lane, tx *motet.Tx, r *types.Receipt) error {
-	if err := l.message.set(tx, b.context.BaseFee, &b.rules); err != nil {
+	if err := l.message.set(tx, &b.baseFee, &b.rules); err != nil {
 		return err
 	}
 	s := l.state
@@ -268,6 +270,7 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 		return nil, b.err
 	}
 	defer b.fail()
+	setBlooms(b.receipts, b.hands)
 	var logs []*types.Log
 	for _, r := range b.receipts {
 		logs = append(logs, r.Logs...)

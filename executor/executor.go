@@ -81,6 +81,7 @@ type Block interface {
 type Slice struct {
 	// Included are the transactions that are part of the block now, Receipts
 	// their receipts. Log indexes and cumulative gas run through the block.
+	// Finish sets the blooms that are not set by then.
 	Included []*motet.Tx
 	Receipts types.Receipts
 	// Skipped are those left out, in order.

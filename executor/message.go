@@ -2,7 +2,6 @@ package executor
 
 import (
 	"fmt"
-	"math/big"
 
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -22,36 +21,24 @@ type message struct {
 
 // set fills the message from tx. The errors are those of
 // core.TransactionToMessage, whose place it takes: the sender is known already.
-func (m *message) set(tx *motet.Tx, baseFee *big.Int, rules *params.Rules) error {
+func (m *message) set(tx *motet.Tx, baseFee *uint256.Int, rules *params.Rules) error {
 	if !supported(tx.Type(), rules) {
 		return types.ErrTxTypeNotSupported
 	}
-	feeCap := tx.GasFeeCap()
-	if m.feeCap.SetFromBig(feeCap) {
-		return fmt.Errorf("%w: address %v, maxFeePerGas bit length: %d", core.ErrFeeCapVeryHigh, tx.From.Hex(), feeCap.BitLen())
+	w := tx.Words()
+	if w.Overflow {
+		return tooWide(tx)
 	}
-	m.tipCap, m.gasPrice = m.feeCap, m.feeCap
-	if kind := tx.Type(); kind != types.LegacyTxType && kind != types.AccessListTxType {
-		tipCap := tx.GasTipCap()
-		if m.tipCap.SetFromBig(tipCap) {
-			return fmt.Errorf("%w: address %v, maxPriorityFeePerGas bit length: %d", core.ErrTipVeryHigh, tx.From.Hex(), tipCap.BitLen())
-		}
-	}
-	if m.value.SetFromBig(tx.Value()) {
-		return fmt.Errorf("value exceeds 256 bits: address %v", tx.From.Hex())
-	}
+	m.feeCap, m.tipCap, m.value = w.FeeCap, w.TipCap, w.Value
+	m.gasPrice = m.feeCap
 	var blobFeeCap *uint256.Int
 	if tx.Type() == types.BlobTxType {
-		var overflow bool
-		if blobFeeCap, overflow = uint256.FromBig(tx.BlobGasFeeCap()); overflow {
-			return fmt.Errorf("blobGasFeeCap exceeds 256 bits: address %v", tx.From.Hex())
-		}
+		blobFeeCap = uint256.MustFromBig(tx.BlobGasFeeCap())
 	}
-	if baseFee != nil {
-		var base uint256.Int
-		base.SetFromBig(baseFee)
-		if _, overflow := base.AddOverflow(&base, &m.tipCap); !overflow && base.Lt(&m.feeCap) {
-			m.gasPrice = base
+	if rules.IsLondon {
+		var price uint256.Int
+		if _, overflow := price.AddOverflow(baseFee, &m.tipCap); !overflow && price.Lt(&m.feeCap) {
+			m.gasPrice = price
 		}
 	}
 	m.Message = core.Message{
@@ -70,6 +57,21 @@ func (m *message) set(tx *motet.Tx, baseFee *big.Int, rules *params.Rules) error
 		SetCodeAuthorizations: tx.SetCodeAuthorizations(),
 	}
 	return nil
+}
+
+// tooWide says which number of the transaction is no word, in geth's words.
+func tooWide(tx *motet.Tx) error {
+	var word uint256.Int
+	switch {
+	case word.SetFromBig(tx.GasFeeCap()):
+		return fmt.Errorf("%w: address %v, maxFeePerGas bit length: %d", core.ErrFeeCapVeryHigh, tx.From.Hex(), tx.GasFeeCap().BitLen())
+	case word.SetFromBig(tx.GasTipCap()):
+		return fmt.Errorf("%w: address %v, maxPriorityFeePerGas bit length: %d", core.ErrTipVeryHigh, tx.From.Hex(), tx.GasTipCap().BitLen())
+	case word.SetFromBig(tx.Value()):
+		return fmt.Errorf("value exceeds 256 bits: address %v", tx.From.Hex())
+	default:
+		return fmt.Errorf("blobGasFeeCap exceeds 256 bits: address %v", tx.From.Hex())
+	}
 }
 
 // supported reports whether the rules know the transaction type; a signer

@@ -81,7 +81,7 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 	b := open(env, c.state, func() { e.giveBack(c) })
 	p := &parallelBlock{block: b, crew: c, schedule: e.schedule, calm: calmMin}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsAmsterdam && !b.rules.IsEIP4762
-	b.fast = p.possible
+	b.fast, b.hands = p.possible, len(c.workers)
 	if err := b.preExecution(ctx); err != nil {
 		b.fail()
 		return nil, err

@@ -1,6 +1,8 @@
 package executor
 
 import (
+	"sync"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -33,8 +35,26 @@ func (b *block) fill(r *types.Receipt, tx *motet.Tx, m *message, gasUsed uint64,
 	}
 	if len(logs) > 0 {
 		r.Logs = append(make([]*types.Log, 0, len(logs)), logs...)
-		r.Bloom = types.CreateBloom(r)
 	}
+}
+
+// setBlooms fills the blooms that nobody has needed yet. They are no part of
+// execution, and hashing for them takes as long as a plain transfer.
+func setBlooms(receipts types.Receipts, hands int) {
+	const least = 256 // receipts that are worth a goroutine
+	hands = max(1, min(hands, len(receipts)/least))
+	var wg sync.WaitGroup
+	for part := range hands {
+		from, to := part*len(receipts)/hands, (part+1)*len(receipts)/hands
+		wg.Go(func() {
+			for _, r := range receipts[from:to] {
+				if len(r.Logs) > 0 && r.Bloom == (types.Bloom{}) {
+					r.Bloom = types.CreateBloom(r)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // place writes the rest: the transaction is the next one of the block.

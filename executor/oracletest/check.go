@@ -66,16 +66,13 @@ func (k checker) building(ctx context.Context, b *blockCase, c *choices) error {
 	if err := sameTxs(b.included, included); err != nil {
 		return err
 	}
-	if err := oracle.CompareReceipts(b.receipts, receipts); err != nil {
-		return err
-	}
 	if err := oracle.Compare(b.keys, oracle.View(b.view), open.View()); err != nil {
 		return fmt.Errorf("view: %w", err)
 	}
 	if err := k.still(ctx, b, early, first); err != nil {
 		return fmt.Errorf("view after %d transactions: %w", len(first), err)
 	}
-	return k.finish(ctx, b, open)
+	return k.finish(ctx, b, open, receipts)
 }
 
 // still compares a view that was taken while the block held txs only with one of
@@ -107,10 +104,7 @@ func (k checker) verifying(ctx context.Context, b *blockCase) error {
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	if err := oracle.CompareReceipts(b.receipts, slice.Receipts); err != nil {
-		return err
-	}
-	return k.finish(ctx, b, open)
+	return k.finish(ctx, b, open, slice.Receipts)
 }
 
 // refusing verifies all offered transactions, which must fail at the first one
@@ -149,10 +143,14 @@ func firstInvalid(b *blockCase) (int, error) {
 	return 0, nil
 }
 
-func (k checker) finish(ctx context.Context, b *blockCase, open executor.Block) error {
+// finish ends the block. The receipts are those of its slices.
+func (k checker) finish(ctx context.Context, b *blockCase, open executor.Block, receipts types.Receipts) error {
 	outcome, err := open.Finish(ctx, b.withdrawals)
 	if err != nil {
 		return fmt.Errorf("finish: %w", err)
+	}
+	if err := oracle.CompareReceipts(b.receipts, receipts); err != nil {
+		return err
 	}
 	if outcome.GasUsed != b.gasUsed {
 		return fmt.Errorf("gas used: want %d, got %d", b.gasUsed, outcome.GasUsed)

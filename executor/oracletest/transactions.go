@@ -198,5 +198,5 @@ func (g *generator) sign(d *draft) *motet.Tx {
 	default:
 		data = &types.LegacyTx{Nonce: d.nonce, GasPrice: d.cap, Gas: d.gas, To: d.to, Value: d.value, Data: d.data, V: big.NewInt(27), R: mark, S: common.Big1}
 	}
-	return &motet.Tx{Transaction: types.NewTx(data), From: d.from}
+	return motet.NewTx(types.NewTx(data), d.from)
 }

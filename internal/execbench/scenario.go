@@ -117,5 +117,5 @@ func (s *scenario) addAt(c call, nonce uint64) {
 		R:         big.NewInt(int64(len(s.txs) + 1)),
 		S:         big.NewInt(1),
 	})
-	s.txs = append(s.txs, &motet.Tx{Transaction: tx, From: c.from})
+	s.txs = append(s.txs, motet.NewTx(tx, c.from))
 }

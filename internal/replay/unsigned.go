@@ -76,7 +76,7 @@ func (b *recordedBlock) takeUnsigned(stored *storedBlock) error {
 		if err != nil {
 			return fmt.Errorf("transaction %d: %w", i, err)
 		}
-		b.txs = append(b.txs, &motet.Tx{Transaction: types.NewTx(data), From: stored.Unsigned[i].Caller})
+		b.txs = append(b.txs, motet.NewTx(types.NewTx(data), stored.Unsigned[i].Caller))
 	}
 	b.addRequestContracts()
 	return nil
