@@ -41,9 +41,12 @@ func (s *txState) commitAccount(a *account, rules *params.Rules) {
 func (m *memory) setAccount(e *accountEntry, v accountValue) {
 	m.list(e)
 	c := &e.cell
-	if c.Committed() != &c.own {
-		c.own.Task = c.Committed().Task
-		c.Commit(&c.own)
+	if at := c.Committed(); at != c.own {
+		if c.own == nil {
+			c.own = new(accountVersion)
+		}
+		c.own.Task = at.Task
+		c.Commit(c.own)
 	}
 	c.own.Value = v
 }
@@ -52,12 +55,15 @@ func (m *memory) setAccount(e *accountEntry, v accountValue) {
 func (m *memory) setSlot(e *slotEntry, value common.Hash) {
 	m.listSlot(e)
 	c := &e.cell
-	if c.Committed() != &c.own {
-		c.own.Task = c.Committed().Task
-		c.Commit(&c.own)
+	c.wiped = e.key.account.cell.wiped
+	if at := c.Committed(); at != c.own {
+		if c.own == nil {
+			c.own = new(slotVersion)
+		}
+		c.own.Task = at.Task
+		c.Commit(c.own)
 	}
 	c.own.Value = value
-	c.wiped = e.key.account.cell.wiped
 }
 
 // list remembers that the block changed the account, for its end and for the

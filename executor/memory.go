@@ -89,14 +89,15 @@ type accountCell struct {
 	blockstm.Cell[accountWrite, accountValue]
 
 	claimed atomic.Bool
-	base    accountVersion // before the block; immutable once committed first
-	own     accountVersion // written in place while nothing runs concurrently
 
-	// The rest belongs to the committer.
-	wiped      uint32 // times that the block destroyed the account, and its storage
-	wipedBelow uint32 // those that a view's layer knows of
+	// These belong to the committer.
 	listed     bool   // in memory.changedAccounts
 	fresh      bool   // in memory.freshAccounts
+	wiped      uint32 // times that the block destroyed the account, and its storage
+	wipedBelow uint32 // those that a view's layer knows of
+
+	base accountVersion  // before the block; immutable once committed first
+	own  *accountVersion // written in place while nothing runs concurrently
 }
 
 // slotCell is a storage slot as the open block knows it.
@@ -104,12 +105,12 @@ type slotCell struct {
 	blockstm.Cell[struct{}, common.Hash]
 
 	claimed atomic.Bool
-	base    slotVersion
-	own     slotVersion
+	listed  bool   // in memory.changedSlots
+	fresh   bool   // in memory.freshSlots
+	wiped   uint32 // value of the account's counter when own was written
 
-	wiped  uint32 // value of the account's counter when own was written
-	listed bool   // in memory.changedSlots
-	fresh  bool   // in memory.freshSlots
+	base slotVersion
+	own  *slotVersion
 }
 
 // memory is the state of an open block over the state before it: every account

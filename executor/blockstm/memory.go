@@ -7,7 +7,6 @@ import "sync/atomic"
 // after the task and is immutable from Commit on. A version may be allocated in
 // an [Arena] and must not move.
 type Version[W, V any] struct {
-	Write W
 	Value V
 
 	// Task is the position of the task in the stream.
@@ -15,6 +14,8 @@ type Version[W, V any] struct {
 
 	older     atomic.Pointer[Version[W, V]]
 	withdrawn atomic.Bool
+
+	Write W
 }
 
 // Older returns the next older live version that Below would have returned, or
