@@ -17,12 +17,14 @@ type Tx struct {
 	// From is the recovered sender.
 	From common.Address
 
-	words *Words
+	call *Call
 }
 
-// Words are the numbers of a transaction as the EVM's words. geth keeps them as
-// big integers and copies them at each look.
-type Words struct {
+// Call is what an execution needs of a transaction each time, with numbers as
+// the EVM's words. geth keeps big integers and copies all of it at each look.
+type Call struct {
+	To *common.Address // not to be changed; nil creates a contract
+
 	FeeCap, TipCap, Value uint256.Int
 
 	// Overflow tells that one of them, or the blob fee cap, exceeds 256 bits;
@@ -30,22 +32,22 @@ type Words struct {
 	Overflow bool
 }
 
-// Words returns the transaction's numbers. A recovered transaction has them at
-// hand.
-func (t *Tx) Words() *Words {
-	if t.words != nil {
-		return t.words
+// Call returns the transaction as an execution sees it. A recovered transaction
+// has it at hand.
+func (t *Tx) Call() *Call {
+	if t.call != nil {
+		return t.call
 	}
-	return wordsOf(t.Transaction)
+	return callOf(t.Transaction)
 }
 
-func wordsOf(tx *types.Transaction) *Words {
-	w := new(Words)
+func callOf(tx *types.Transaction) *Call {
+	w := &Call{To: tx.To()}
 	wide := w.FeeCap.SetFromBig(tx.GasFeeCap())
 	wide = w.TipCap.SetFromBig(tx.GasTipCap()) || wide
 	wide = w.Value.SetFromBig(tx.Value()) || wide
 	if blob := tx.BlobGasFeeCap(); wide || blob != nil && blob.BitLen() > 256 {
-		return &Words{Overflow: true}
+		return &Call{To: tx.To(), Overflow: true}
 	}
 	return w
 }
@@ -62,7 +64,7 @@ func RecoverTx(signer types.Signer, tx *types.Transaction) (*Tx, error) {
 
 // NewTx returns tx with its sender, which the caller knows.
 func NewTx(tx *types.Transaction, from common.Address) *Tx {
-	return &Tx{Transaction: tx, From: from, words: wordsOf(tx)}
+	return &Tx{Transaction: tx, From: from, call: callOf(tx)}
 }
 
 // Transactions returns the geth transactions behind txs, in order.

@@ -25,7 +25,7 @@ func (m *message) set(tx *motet.Tx, baseFee *uint256.Int, rules *params.Rules) e
 	if !supported(tx.Type(), rules) {
 		return types.ErrTxTypeNotSupported
 	}
-	w := tx.Words()
+	w := tx.Call()
 	if w.Overflow {
 		return tooWide(tx)
 	}
@@ -42,7 +42,7 @@ func (m *message) set(tx *motet.Tx, baseFee *uint256.Int, rules *params.Rules) e
 		}
 	}
 	m.Message = core.Message{
-		To:                    tx.To(),
+		To:                    w.To,
 		From:                  tx.From,
 		Nonce:                 tx.Nonce(),
 		Value:                 &m.value,

@@ -43,6 +43,30 @@ var _ blockstm.Program = (*speculation)(nil)
 
 func (s *speculation) record(task int) *record { return &s.records[task%len(s.records)] }
 
+// Prepare implements blockstm.Program. It looks at the senders and recipients of
+// a batch side by side, so that the processor fetches their cells at the same
+// time and not one after the other.
+func (s *speculation) Prepare(worker, from, to int) {
+	w, m := s.workers[worker], s.memory
+	var ahead [2 * batch]*accountEntry
+	n := 0
+	for _, tx := range s.txs[from:to] {
+		ahead[n] = m.accounts.touch(m.seeds.address(&tx.From))
+		n++
+		if to := tx.Call().To; to != nil {
+			ahead[n] = m.accounts.touch(m.seeds.address(to))
+			n++
+		}
+	}
+	var seen *accountVersion
+	for _, e := range ahead[:n] {
+		if e != nil {
+			seen = e.cell.Committed()
+		}
+	}
+	w.seen = seen
+}
+
 // Execute implements blockstm.Program.
 func (s *speculation) Execute(worker, task int) {
 	w := s.workers[worker]

@@ -67,6 +67,16 @@ type shard[K comparable, C any] struct {
 
 func (t *table[K, C]) shard(hash uint64) *shard[K, C] { return &t.shards[hash>>58] }
 
+// touch returns the first entry of the probe sequence of hash, if any. It brings
+// into the cache what a look-up reads first.
+func (t *table[K, C]) touch(hash uint64) *entry[K, C] {
+	buckets := t.shard(hash).buckets.Load()
+	if buckets == nil {
+		return nil
+	}
+	return (*buckets)[hash&uint64(len(*buckets)-1)].Load()
+}
+
 // intern returns the entry of key and creates it if there is none.
 func (t *table[K, C]) intern(hash uint64, key K) *entry[K, C] {
 	s := t.shard(hash)

@@ -10,9 +10,12 @@ import (
 
 // Program is an ordered list of tasks. Tasks are numbered from 0 within one run.
 //
-// Execute is called concurrently; the other methods are only called by the
-// holder of the frontier, one call at a time, and for tasks in ascending order.
+// Prepare and Execute are called concurrently; the other methods are only called
+// by the holder of the frontier, one call at a time, and for tasks in ascending order.
 type Program interface {
+	// Prepare tells a worker which tasks it is about to execute. It is called
+	// concurrently and changes nothing.
+	Prepare(worker, from, to int)
 	// Execute runs task on a guess of the state before it, records what it
 	// reads and publishes what it writes.
 	Execute(worker, task int)
@@ -149,6 +152,7 @@ func (r *run) work(ctx context.Context, worker int) {
 			r.wait(frontier)
 			continue
 		}
+		r.program.Prepare(worker, from, to)
 		for i := 0; i < to-from && !r.stopped.Load(); i++ {
 			task := from + i
 			if r.plan.Order == Backward {

@@ -79,6 +79,9 @@ func (p *program) run(worker, task int, guess bool) {
 	}
 }
 
+// Prepare implements Program.
+func (p *program) Prepare(_, _, _ int) {}
+
 func (p *program) Execute(worker, task int) {
 	if p.onTask != nil {
 		p.onTask(task)
