@@ -47,6 +47,9 @@ type lane struct {
 	evm     *vm.EVM
 	message message
 	scratch core.GasPool
+
+	price     *big.Int // the last receipt's, which the next one often shares
+	priceWord uint256.Int
 }
 
 func (e *Env) validate() error {
@@ -241,7 +244,7 @@ func (b *block) execute(l *lane, tx *motet.Tx, r *types.Receipt) error {
 		l.expect()
 	}
 	if b.fast && l.transfer(b) {
-		b.fill(r, tx, &l.message, params.TxGas, false, nil)
+		b.fill(r, tx, l, params.TxGas, false, nil)
 		return s.err
 	}
 	result, err := core.ApplyMessage(l.evm, &l.message.Message, &l.scratch)
@@ -251,7 +254,7 @@ func (b *block) execute(l *lane, tx *motet.Tx, r *types.Receipt) error {
 	if err != nil {
 		return err
 	}
-	b.fill(r, tx, &l.message, result.UsedGas, result.Failed(), s.logs)
+	b.fill(r, tx, l, result.UsedGas, result.Failed(), s.logs)
 	return nil
 }
 

@@ -14,13 +14,17 @@ import (
 // fill writes the parts of a receipt that do not depend on the transaction's
 // place in the block. Before Byzantium a receipt carries the state root after
 // the transaction, which an executor cannot know: PostState stays empty.
-func (b *block) fill(r *types.Receipt, tx *motet.Tx, m *message, gasUsed uint64, failed bool, logs []*types.Log) {
+func (b *block) fill(r *types.Receipt, tx *motet.Tx, l *lane, gasUsed uint64, failed bool, logs []*types.Log) {
+	m := &l.message
+	if l.price == nil || l.priceWord != m.gasPrice {
+		l.price, l.priceWord = m.gasPrice.ToBig(), m.gasPrice
+	}
 	*r = types.Receipt{
 		Type:              tx.Type(),
 		Status:            types.ReceiptStatusSuccessful,
 		TxHash:            tx.Hash(),
 		GasUsed:           gasUsed,
-		EffectiveGasPrice: m.gasPrice.ToBig(),
+		EffectiveGasPrice: l.price,
 		BlockNumber:       b.context.BlockNumber,
 	}
 	if failed {
