@@ -40,7 +40,9 @@ var build = sync.OnceValues(func() (string, error) {
 // Geth is a running stock geth.
 type Geth struct {
 	Eth *ethclient.Client
-	rpc *rpc.Client
+	// HTTP is the address of its public JSON-RPC.
+	HTTP string
+	rpc  *rpc.Client
 }
 
 // Start runs a stock geth on the given genesis until the test ends.
@@ -69,16 +71,17 @@ func Start(t testing.TB, genesisFile string) *Geth {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	url, err := bufio.NewReader(out).ReadString('\n')
+	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatalf("stock geth did not start: %v", err)
 	}
-	client, err := rpc.DialOptions(t.Context(), strings.TrimSpace(url), rpc.WithHTTPAuth(node.NewJWTAuth(secret)))
+	auth, http, _ := strings.Cut(strings.TrimSpace(line), " ")
+	client, err := rpc.DialOptions(t.Context(), auth, rpc.WithHTTPAuth(node.NewJWTAuth(secret)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return &Geth{Eth: ethclient.NewClient(client), rpc: client}
+	return &Geth{Eth: ethclient.NewClient(client), HTTP: http, rpc: client}
 }
 
 // Import gives geth a block and makes it the head. The error tells geth's

@@ -1,4 +1,4 @@
-// Node is go-ethereum as it comes, without peers: `geth --syncmode full
+// Node is go-ethereum as it comes, without peers: `geth --http --syncmode full
 // --engine.maxreorgdepth 0`, driven through its Engine API. It exists as a
 // program of its own since the geth command of this version does not build from
 // the module mirror.
@@ -16,8 +16,10 @@ import (
 	"github.com/ethereum/go-ethereum/eth"
 	"github.com/ethereum/go-ethereum/eth/catalyst"
 	"github.com/ethereum/go-ethereum/eth/ethconfig"
+	"github.com/ethereum/go-ethereum/eth/filters"
 	"github.com/ethereum/go-ethereum/node"
 	"github.com/ethereum/go-ethereum/p2p"
+	"github.com/ethereum/go-ethereum/rpc"
 )
 
 func main() {
@@ -41,10 +43,14 @@ func run(datadir, genesisFile string, port int, jwt string) error {
 	if err := json.Unmarshal(raw, genesis); err != nil {
 		return fmt.Errorf("genesis: %w", err)
 	}
+	defaults := node.DefaultConfig
 	stack, err := node.New(&node.Config{
 		Name: "geth", DataDir: datadir, UseLightweightKDF: true,
 		AuthAddr: "127.0.0.1", AuthPort: port, AuthVirtualHosts: []string{"*"}, JWTSecret: jwt,
-		P2P: p2p.Config{NoDiscovery: true, NoDial: true, MaxPeers: 0},
+		HTTPHost: "127.0.0.1", HTTPModules: append(defaults.HTTPModules, "eth"), HTTPTimeouts: defaults.HTTPTimeouts,
+		BatchRequestLimit: defaults.BatchRequestLimit, BatchResponseMaxSize: defaults.BatchResponseMaxSize,
+		HTTPBodyLimit: defaults.HTTPBodyLimit,
+		P2P:           p2p.Config{NoDiscovery: true, NoDial: true, MaxPeers: 0},
 	})
 	if err != nil {
 		return err
@@ -60,13 +66,16 @@ func run(datadir, genesisFile string, port int, jwt string) error {
 	if err != nil {
 		return err
 	}
+	stack.RegisterAPIs([]rpc.API{{Namespace: "eth", Service: filters.NewFilterAPI(filters.NewFilterSystem(backend.APIBackend, filters.Config{
+		LogCacheSize: config.FilterLogCacheSize, LogQueryLimit: config.LogQueryLimit, RangeLimit: config.RangeLimit,
+	}))}})
 	if err := catalyst.Register(stack, backend); err != nil {
 		return err
 	}
 	if err := stack.Start(); err != nil {
 		return err
 	}
-	fmt.Println(stack.HTTPAuthEndpoint())
+	fmt.Println(stack.HTTPAuthEndpoint(), stack.HTTPEndpoint())
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	<-stop
