@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -83,7 +84,13 @@ func decodeSubmissions(body []byte, sh shape) ([]call, bool) {
 	}
 	for i := range calls {
 		c := &calls[i]
-		if c.Version != "2.0" || c.Method != sendRaw || !scalar(c.ID) || len(c.Params) != 1 {
+		if c.Version != "2.0" || c.Method != sendRaw || !scalar(c.ID) || len(c.Params) != 1 || string(c.Params[0]) == "null" {
+			return nil, false
+		}
+	}
+	for _, name := range []string{`"jsonrpc":`, `"id":`, `"method":`, `"params":`} {
+		// Else one is written in capitals, which encoding/json takes for the same.
+		if bytes.Count(body, []byte(name)) != len(calls) {
 			return nil, false
 		}
 	}
@@ -103,7 +110,7 @@ func (s *Server) submit(ctx context.Context, raws [][]byte, fails []error) ([]co
 		}
 		tx := new(types.Transaction)
 		if err := tx.UnmarshalBinary(raw); err != nil {
-			errs[i] = err
+			errs[i] = &Error{Code: CodeGeneric, Message: err.Error()} // nothing that there could be a policy on
 			continue
 		}
 		txs, at = append(txs, tx), append(at, i)
