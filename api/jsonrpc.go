@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
 )
 
 // serveRPC answers JSON-RPC over HTTP POST. It checks what geth's server does
@@ -18,8 +18,9 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "invalid content type, only application/json is supported", http.StatusUnsupportedMediaType)
 		return
 	}
-	body, ok := readBody(w, r, maxBody)
-	if !ok {
+	body, refused := readBody(w, r, maxBody)
+	if refused != nil {
+		http.Error(w, refused.text, refused.status)
 		return
 	}
 	s.metrics.requests.WithLabelValues("rpc").Inc()
@@ -44,28 +45,29 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 	s.rpc.ServeHTTP(w, r)
 }
 
-// readBody reads a body of at most limit bytes. When it returns false it has
-// answered.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, bool) {
+// refusal says why a body is not taken.
+type refusal struct {
+	status int
+	text   string
+}
+
+// readBody reads a body of at most limit bytes.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *refusal) {
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		http.Error(w, "request bodies must not be compressed", http.StatusUnsupportedMediaType)
-		return nil, false
+		return nil, &refusal{http.StatusUnsupportedMediaType, "request bodies must not be compressed"}
 	}
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close")
-		http.Error(w, "request body is larger than "+strconv.FormatInt(limit, 10)+" bytes", http.StatusRequestEntityTooLarge)
-		return nil, false
+		return nil, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("content length too large (%d>%d)", r.ContentLength, limit)}
 	}
 	buf := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
 	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit)); err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			http.Error(w, "request body is larger than "+strconv.FormatInt(limit, 10)+" bytes", http.StatusRequestEntityTooLarge)
-		} else {
-			http.Error(w, "request body could not be read", http.StatusBadRequest)
+			return nil, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("request body is larger than %d bytes", limit)}
 		}
-		return nil, false
+		return nil, &refusal{http.StatusBadRequest, "request body could not be read"}
 	}
-	return buf.Bytes(), true
+	return buf.Bytes(), nil
 }
 
 func jsonContent(header string) bool {

@@ -68,7 +68,7 @@ func TestRESTRefusals(t *testing.T) {
 		{"not hex", "/v1/transactions", "application/json", `{"raw":"zz"}`, 400, ``},
 		{"wrong type", "/v1/transactions", "text/plain", `x`, 415, `"code":-32600`},
 		{"no transaction", "/v1/transactions", "application/octet-stream", `x`, 422, `"code":-32000`},
-		{"too large", "/v1/transactions", "application/octet-stream", strings.Repeat("x", maxLine+1), 413, ``},
+		{"too large", "/v1/transactions", "application/octet-stream", strings.Repeat("x", maxLine+1), 413, `"title":"Request Entity Too Large","status":413,"detail":"content length too large (307201\u003e307200)","code":-32600`},
 		{"wait for nothing", "/v1/transactions?wait=forever", "application/json", `{}`, 400, `wait must be`},
 		{"timeout of nothing", "/v1/transactions?wait=sealed&timeout=soon", "application/json", `{}`, 400, `timeout must be`},
 		{"wait with a stream", "/v1/transactions?wait=sealed", "application/x-ndjson", ``, 400, `stream`},

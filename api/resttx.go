@@ -50,8 +50,9 @@ func (s *Server) postTransactions(w http.ResponseWriter, r *http.Request) {
 		s.streamTransactions(w, r)
 		return
 	case "application/json", "application/octet-stream":
-		body, ok := readBody(w, r, maxLine)
-		if !ok {
+		body, refused := readBody(w, r, maxLine)
+		if refused != nil {
+			writeProblem(w, refused.status, &Error{Code: CodeInvalidRequest, Message: refused.text})
 			return
 		}
 		if raw = body; mt == "application/json" {
