@@ -55,14 +55,9 @@ func (b *Blocks) Grow(t testing.TB, origin motet.Origin, txs, input int) *types.
 		for j := range data {
 			data[j] = byte(b.nonce>>(j%8) + uint64(j)*37) // not for a compressor to like
 		}
-		var err error
-		list[i], err = types.SignNewTx(key(0), types.LatestSignerForChainID(big.NewInt(ChainID)), &types.DynamicFeeTx{
-			ChainID: big.NewInt(ChainID), Nonce: b.nonce, GasTipCap: big.NewInt(1), GasFeeCap: big.NewInt(10e9),
-			Gas: 100_000, To: &common.Address{1}, Value: big.NewInt(1), Data: data,
+		list[i] = Sign(t, 0, types.DynamicFeeTx{
+			Nonce: b.nonce, Gas: 100_000, To: &common.Address{1}, Value: big.NewInt(1), Data: data,
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
 	parent := b.blocks[len(b.blocks)-1]
 	return b.push(&types.Header{

@@ -166,13 +166,26 @@ func (l *FakeL1) Reorg(depth int) {
 // Inject posts a batch that no batcher made, as the next one. The payload may
 // depend on its index.
 func (l *FakeL1) Inject(header *motet.BatchHeader, payload []byte) uint64 {
+	return l.InjectAll(Injection{header, payload})
+}
+
+// Injection is a batch that no batcher made.
+type Injection struct {
+	Header  *motet.BatchHeader
+	Payload []byte
+}
+
+// InjectAll posts batches in one L1 block and returns its number.
+func (l *FakeL1) InjectAll(injected ...Injection) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	tip := l.tip()
-	l.mine(motet.PostedBatch{
-		Index: tip.Index, Acc: accumulate(tip.Acc, header, payload), Header: *header, Payload: payload,
-	})
-	return l.blocks[len(l.blocks)-1].Origin.Number
+	batches := make([]motet.PostedBatch, len(injected))
+	for i, in := range injected {
+		tip.Acc = accumulate(tip.Acc, in.Header, in.Payload)
+		batches[i] = motet.PostedBatch{Index: tip.Index + uint64(i), Acc: tip.Acc, Header: *in.Header, Payload: in.Payload}
+	}
+	return l.mine(batches...).Origin.Number
 }
 
 // Origin returns the block of that number.

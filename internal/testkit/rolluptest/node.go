@@ -10,8 +10,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet"
@@ -49,24 +51,46 @@ func Genesis(time uint64) *core.Genesis {
 }
 
 // Rollup ties the chain to an L1 that begins with the given block.
-func Rollup(genesis *core.Genesis, l1 motet.Origin) *motet.Rollup {
+func Rollup(genesis common.Hash, l1 motet.Origin) *motet.Rollup {
 	return &motet.Rollup{
-		ChainID: ChainID, GenesisHash: genesis.ToBlock().Hash(), L1Genesis: motet.BlockRef{Number: l1.Number, Hash: l1.Hash},
+		ChainID: ChainID, GenesisHash: genesis, L1Genesis: motet.BlockRef{Number: l1.Number, Hash: l1.Hash},
 		Coinbase: common.HexToAddress("0x11"), GasLimitTarget: gasLimit, BlockTime: 1,
 	}
 }
 
+// Chain is a chain store: a chain.Chain or a Ledger.
+type Chain interface {
+	ChainConfig() *params.ChainConfig
+	Genesis() *types.Block
+	Head() *types.Header
+	HeaderByNumber(n uint64) *types.Header
+	BlockByNumber(n uint64) *types.Block
+	BlockHash(n uint64) common.Hash
+	StateAt(root common.Hash) (state.Reader, error)
+	Seal(parent *types.Header, out *motet.Outcome) (*chain.Sealed, error)
+	Commit(ctx context.Context, s *chain.Sealed) error
+	Rollback(ctx context.Context, to motet.BlockRef) error
+	Heads() motet.Heads
+	Label(safe, finalized motet.BlockRef) error
+}
+
 // Node is a chain that grows by a call.
 type Node struct {
-	*chain.Chain
+	Chain
 	Rollup *motet.Rollup
 
-	exec   *executor.Serial
+	exec   executor.Executor
 	nonces [accounts]uint64
 }
 
-// Open opens a chain in dir.
-func Open(t testing.TB, dir string, genesis *core.Genesis, rollup *motet.Rollup) *Node {
+// NewNode returns a node on a chain, with what executes for it.
+func NewNode(c Chain, exec executor.Executor, rollup *motet.Rollup) *Node {
+	return &Node{Chain: c, Rollup: rollup, exec: exec}
+}
+
+// Open opens the chain in dir, with geth beneath. It is closed when the test ends,
+// if the test has not done so.
+func Open(t testing.TB, dir string, genesis *core.Genesis) *chain.Chain {
 	t.Helper()
 	c, err := chain.Open(context.Background(), chain.Config{DataDir: dir, Genesis: genesis, CacheMiB: 32},
 		chain.Deps{Log: slog.New(slog.DiscardHandler)})
@@ -78,7 +102,19 @@ func Open(t testing.TB, dir string, genesis *core.Genesis, rollup *motet.Rollup)
 			t.Error(err)
 		}
 	})
-	return &Node{Chain: c, Rollup: rollup, exec: executor.NewSerial(executor.Config{})}
+	return c
+}
+
+// Sign returns a transaction of the i-th account as it travels. Its chain id and
+// fees are filled in.
+func Sign(t testing.TB, i int, tx types.DynamicFeeTx) *types.Transaction {
+	t.Helper()
+	tx.ChainID, tx.GasTipCap, tx.GasFeeCap = big.NewInt(ChainID), big.NewInt(1), big.NewInt(10e9)
+	signed, err := types.SignNewTx(key(i), types.LatestSignerForChainID(tx.ChainID), &tx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
 }
 
 // Grow adds a block on the origin with that many transfers.
@@ -92,14 +128,9 @@ func (n *Node) Grow(t testing.TB, origin motet.Origin, transfers int) *types.Blo
 	for i := range txs {
 		from := i % accounts
 		to := common.BigToAddress(big.NewInt(int64(1000 + i)))
-		tx, err := types.SignNewTx(key(from), signer, &types.DynamicFeeTx{
-			ChainID: n.ChainConfig().ChainID, Nonce: n.nonces[from], GasTipCap: big.NewInt(1), GasFeeCap: big.NewInt(10e9),
-			Gas: 21000, To: &to, Value: big.NewInt(1),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		tx := Sign(t, from, types.DynamicFeeTx{Nonce: n.nonces[from], Gas: params.TxGas, To: &to, Value: big.NewInt(1)})
 		n.nonces[from]++
+		var err error
 		if txs[i], err = motet.RecoverTx(signer, tx); err != nil {
 			t.Fatal(err)
 		}
