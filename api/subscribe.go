@@ -143,8 +143,7 @@ func subscribe[T any](ctx context.Context, s *Server, t *topic[T], tell func(T, 
 			}
 			items, ok := ring.take()
 			if !ok {
-				s.metrics.dropped.WithLabelValues("slow_subscriber").Inc()
-				_ = conn.Close()
+				conn.cut()
 				return
 			}
 			for _, item := range items {

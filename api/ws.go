@@ -3,8 +3,10 @@ package api
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -79,27 +81,36 @@ func (c *conns) wait() { c.open.Wait() }
 type wsConn struct {
 	net.Conn
 	subs atomic.Int32
-	once sync.Once
-	gone func()
+	gone func() // called once
+	slow func() // called once
 }
 
 func (c *wsConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.cut()
+	case err != nil:
 		_ = c.Close()
 	}
 	return n, err
 }
 
 func (c *wsConn) Close() error {
-	c.once.Do(c.gone)
+	c.gone()
 	return c.Conn.Close()
+}
+
+// cut ends the connection of a client that does not keep up.
+func (c *wsConn) cut() {
+	c.slow()
+	_ = c.Close()
 }
 
 // hijacker puts a wsConn below a WebSocket.
 type hijacker struct {
 	http.ResponseWriter
-	conns *conns
+	s *Server
 }
 
 func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -107,18 +118,18 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	peer := raw.RemoteAddr().String()
-	conn := &wsConn{Conn: raw}
-	conn.gone = func() {
-		h.conns.mu.Lock()
-		defer h.conns.mu.Unlock()
-		if h.conns.byPeer[peer] == conn {
-			delete(h.conns.byPeer, peer)
+	peer, conns := raw.RemoteAddr().String(), h.s.conns
+	conn := &wsConn{Conn: raw, slow: sync.OnceFunc(h.s.metrics.dropped.WithLabelValues("slow_subscriber").Inc)}
+	conn.gone = sync.OnceFunc(func() {
+		conns.mu.Lock()
+		defer conns.mu.Unlock()
+		if conns.byPeer[peer] == conn {
+			delete(conns.byPeer, peer)
 		}
-	}
-	h.conns.mu.Lock()
-	defer h.conns.mu.Unlock()
-	h.conns.byPeer[peer] = conn
+	})
+	conns.mu.Lock()
+	defer conns.mu.Unlock()
+	conns.byPeer[peer] = conn
 	return conn, rw, nil
 }
 
@@ -144,6 +155,6 @@ func (s *Server) serveWS(ws http.Handler) http.HandlerFunc {
 		}
 		defer leave()
 		s.metrics.requests.WithLabelValues("ws").Inc()
-		ws.ServeHTTP(hijacker{w, s.conns}, r)
+		ws.ServeHTTP(hijacker{w, s}, r)
 	}
 }

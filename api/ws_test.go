@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -221,4 +222,7 @@ func TestDeadReaders(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	eventually(t, "the dead readers are gone", func() bool { return s.server.conns.count() <= 1 })
+	if _, got := s.get("/metrics"); !strings.Contains(got, fmt.Sprintf("motet_api_dropped_total{cause=\"slow_subscriber\"} %d\n", dead)) {
+		t.Errorf("each of them is counted once:\n%s", got[strings.Index(got, "motet_api_dropped"):])
+	}
 }
