@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 
 const (
 	finality = 3 // L1 blocks; nothing deeper is reorganised
-	poll     = 5 * time.Millisecond
+	poll     = 250 * time.Millisecond
 )
 
 // sut is a replica, an L1 in memory, and the chain that L1 stands for.
