@@ -117,7 +117,7 @@ func Batch(t testing.TB, index uint64, blocks ...*types.Block) *batchcodec.Batch
 // it completes.
 func Encode(t testing.TB, b *batchcodec.Batch, last common.Hash) (*motet.BatchHeader, []byte) {
 	t.Helper()
-	payload, err := batchcodec.Encode(b, batchcodec.Zstd)
+	payload, err := batchcodec.Encode(b, batchcodec.Zlib)
 	if err != nil {
 		t.Fatal(err)
 	}
