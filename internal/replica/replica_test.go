@@ -22,6 +22,12 @@ func garbage(_ *motet.BatchHeader, payload []byte) []byte {
 	return payload
 }
 
+// unreadable puts bytes into the last block that are no transaction.
+func unreadable(b *batchcodec.Batch) {
+	last := &b.Blocks[len(b.Blocks)-1]
+	last.Txs = append(slices.Clone(last.Txs), []byte{0xc0})
+}
+
 // unsendable puts a transaction into the last block that cannot be in any.
 func unsendable(t testing.TB) func(*batchcodec.Batch) {
 	return func(b *batchcodec.Batch) {
