@@ -146,7 +146,8 @@ type derivedBlock struct {
 	Number    uint64      `json:"number"`
 	Hash      common.Hash `json:"hash"`
 	StateRoot common.Hash `json:"state_root"`
-	Batch     uint64      `json:"batch"`
+	// Batch is absent if an earlier run derived the block.
+	Batch *uint64 `json:"batch,omitempty"`
 }
 
 // reportSafe prints each block once it is safe, in order.
@@ -155,11 +156,18 @@ func reportSafe(ctx context.Context, cfg *verifierConfig, io streams, c *chain.C
 		p := rep.Progress()
 		for ; next <= p.Safe.Number; next++ {
 			h := c.HeaderByNumber(next)
-			b := derivedBlock{Number: next, Hash: h.Hash(), StateRoot: h.Root, Batch: p.NextBatch - 1}
+			if h == nil {
+				break // L1 has just lost it
+			}
+			b := derivedBlock{Number: next, Hash: h.Hash(), StateRoot: h.Root}
+			of := "an earlier run"
+			if batch, ok := rep.BatchOf(next); ok {
+				b.Batch, of = &batch, fmt.Sprintf("batch %d", batch)
+			}
 			if cfg.json {
 				printJSON(io.out, b)
 			} else {
-				fmt.Fprintf(io.out, "block %d  %s  state root %s  batch %d\n", b.Number, b.Hash, b.StateRoot, b.Batch)
+				fmt.Fprintf(io.out, "block %d  %s  state root %s  %s\n", b.Number, b.Hash, b.StateRoot, of)
 			}
 			if next == cfg.untilSafe {
 				return errReached

@@ -184,16 +184,21 @@ func verify(t *testing.T, until uint64, flags ...string) map[uint64]common.Hash 
 	if err != nil {
 		t.Fatalf("motet verifier: %v\n%s", err, stderr.String())
 	}
-	got := map[uint64]common.Hash{}
+	got, batch := map[uint64]common.Hash{}, uint64(0)
 	for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
 		var b struct {
 			Number uint64      `json:"number"`
 			Hash   common.Hash `json:"hash"`
+			Batch  *uint64     `json:"batch"`
 		}
 		if err := json.Unmarshal([]byte(line), &b); err != nil {
 			t.Fatalf("line %q: %v", line, err)
 		}
-		got[b.Number] = b.Hash
+		if b.Batch == nil || *b.Batch < batch || *b.Batch > b.Number {
+			t.Errorf("line %q: the batch before was %d", line, batch)
+			continue
+		}
+		got[b.Number], batch = b.Hash, *b.Batch
 	}
 	return got
 }
