@@ -27,7 +27,7 @@ var rows = map[string]int{
 	"executor": 3, "internal/chain": 3, "internal/derive": 3, "internal/eventlog": 3,
 	"l1bridge": 3, "mempool": 3,
 
-	"api": 4, "batcher": 4, "internal/execbench": 4, "internal/indexer": 4, "internal/loadgen": 4,
+	"api": 4, "batcher": 4, "internal/conformance": 4, "internal/execbench": 4, "internal/indexer": 4, "internal/loadgen": 4,
 	"internal/replay": 4, "internal/replica": 4, "sequencer": 4,
 
 	"cmd/motet": 5,
