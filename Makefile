@@ -44,6 +44,11 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	    echo "$$pkg $$target"; $(GO) test $$pkg -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
 	  done; done
 
+FIXTURES ?= $(or $(MOTET_FIXTURES),../shared/fixtures)
+conformance: build ## the official Ethereum state and block tests in FIXTURES, through every executor
+	./bin/motet statetest $(FIXTURES)/ethereum-tests
+	./bin/motet blocktest $(FIXTURES)/ethereum-tests
+
 e2e: test-deps build ## the real binary on the embedded L1 and on anvil, rebuilt from L1, checked by a stock geth
 	$(GO) test -count=1 -timeout 20m -v ./test/e2e/...
 

@@ -52,6 +52,8 @@ func commands() []command {
 		{"dev", "", "run the whole pipeline in one process on embedded defaults", setupDev},
 		{"verifier", "", "rebuild the chain from L1 alone", setupVerifier},
 		{"replay", "PATH…", "replay recorded blocks: serial and parallel against geth", setupReplay},
+		{"statetest", "PATH…", "run official Ethereum state tests through the executors", setupStateTest},
+		{"blocktest", "PATH…", "run official Ethereum block tests through the executors", setupBlockTest},
 		{"bench executor", "", "compare the executors with geth's serial processor", setupBenchExecutor},
 		{"bench submit", "", "offer transactions to a JSON-RPC endpoint and measure", setupBenchSubmit},
 		{"import", "PATH…", "import RLP blocks into a data directory", setupImport},

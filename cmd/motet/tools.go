@@ -79,12 +79,9 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 		if *workloads != "" {
 			cfg.Workloads = strings.Split(*workloads, ",")
 		}
-		for w := range strings.SplitSeq(*workers, ",") {
-			n, err := strconv.Atoi(strings.TrimSpace(w))
-			if err != nil || n < 1 {
-				return fmt.Errorf("--workers %q: use positive numbers, as in 1,2: %w", *workers, errUsage)
-			}
-			cfg.Workers = append(cfg.Workers, n)
+		var err error
+		if cfg.Workers, err = parseWorkers(*workers); err != nil {
+			return err
 		}
 		if err := cfg.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", err, errUsage)
@@ -104,6 +101,19 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 			}
 		})
 	}
+}
+
+// parseWorkers reads the value of --workers where that is a list.
+func parseWorkers(list string) ([]int, error) {
+	var counts []int
+	for w := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(w))
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("--workers %q: use positive numbers, as in 1,2: %w", list, errUsage)
+		}
+		counts = append(counts, n)
+	}
+	return counts, nil
 }
 
 func setupBenchSubmit(fs *flag.FlagSet) func(context.Context, streams, []string) error {

@@ -36,6 +36,9 @@ type Config struct {
 	Sample int
 }
 
+// ErrNoTests says that nothing is there to run.
+var ErrNoTests = errors.New("nothing to run")
+
 // Validate reports what is wrong with c.
 func (c *Config) Validate() error {
 	switch {
@@ -112,6 +115,7 @@ func (s *Summary) add(r *Result) {
 
 // StateTests runs all state tests that c names and reports each one, in the order
 // of files. A test that fails is a result, not an error; an error ends the run.
+// It is an error if there is none to run.
 func StateTests(ctx context.Context, c Config, report func(Result)) (Summary, error) {
 	return run(ctx, c, stateTests, report)
 }
@@ -178,7 +182,7 @@ func run(ctx context.Context, c Config, k kind, report func(Result)) (Summary, e
 		return sum, err
 	}
 	if sum.Passed+sum.Failed+sum.Skipped == 0 {
-		return sum, fmt.Errorf("no %s is there", k)
+		return sum, fmt.Errorf("%w: no %s", ErrNoTests, k)
 	}
 	return sum, nil
 }

@@ -2,12 +2,18 @@
 // tests of ethereum/tests and execution-spec-tests, through [executor.Serial] and
 // through [executor.Parallel] with several numbers of workers and schedules.
 //
+// All forks run that geth's tests package knows, Frontier to Amsterdam. Parallel
+// does not speculate before Spurious Dragon nor from Amsterdam on, so there both
+// executors show that the serial path is right.
+//
 // What is right is what the files say: state roots, hashes of logs, roots in
 // headers, and what must be refused. go-ethereum is asked only in the cases that
-// it is known to decide otherwise than the files; see exceptions. In those the
+// it is known to decide otherwise than the files; see exception. In those the
 // executors must do what go-ethereum does, and the case counts as skipped.
 //
 // An executor knows neither headers nor roots. Those are checked by geth's
 // consensus engine and block validator, and computed over geth's tries from the
-// changes that the executor returns.
+// changes that the executor returns. Why a transaction must be refused is not
+// compared with the file, since clients word it differently; between the engines
+// it is.
 package conformance
