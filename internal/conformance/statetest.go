@@ -175,13 +175,15 @@ func (s *stateRun) run(ctx context.Context, r *Result) error {
 }
 
 // compare names the first engine whose verdict is not as want, or whose receipts
-// are not those of the first engine.
+// or reason to refuse are not those of the first engine.
 func (s *stateRun) compare(verdicts []stateVerdict, want *stateVerdict) error {
 	for i := range verdicts {
 		v := &verdicts[i]
 		err := v.differs(want)
-		if err == nil && v.refused == nil {
-			err = oracle.CompareReceipts(verdicts[0].receipts, v.receipts)
+		if first := &verdicts[0]; err == nil && v.refused == nil {
+			err = oracle.CompareReceipts(first.receipts, v.receipts)
+		} else if err == nil && v.refused.Error() != first.refused.Error() {
+			err = fmt.Errorf("refused: %w; by %s: %w", v.refused, s.engines[0].name, first.refused)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.engines[i].name, err)
