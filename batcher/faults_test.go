@@ -252,25 +252,26 @@ func TestLateTwin(t *testing.T) {
 func TestRefusal(t *testing.T) {
 	bubble(t, func(s *sut) {
 		s.grow(3)
-		sent, broke := 0, true
+		var sent atomic.Int64
+		broke := true
 		s.l1.Faults = func(call string) rolluptest.Fault {
 			if call != "Send" {
 				return rolluptest.None
 			}
-			sent++
+			sent.Add(1)
 			if broke {
 				return rolluptest.Refuse
 			}
 			return rolluptest.None
 		}
-		if err := s.run(func() bool { return sent == 20 }); err != nil {
+		if err := s.run(func() bool { return sent.Load() == 20 }); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Duration(sent) * 15 * time.Second; s.logged.err.Load() != 1 {
+		if took := time.Duration(sent.Load()) * 15 * time.Second; s.logged.err.Load() != 1 {
 			t.Errorf("%d lines in %s", s.logged.err.Load(), took)
 		}
 		start := time.Now()
-		err := s.run(func() bool { return sent == 60 })
+		err := s.run(func() bool { return sent.Load() == 60 })
 		if took := time.Since(start); err != nil || took < 9*time.Minute {
 			t.Errorf("40 tries in %s, %v", took, err)
 		}
