@@ -134,7 +134,15 @@ type Batcher struct {
 	since   time.Time       // when the oldest unposted block was first seen
 	piece   *piece          // what is gathered for the next batch
 	checked span            // blocks that have their second opinion
+	marks   []mark          // of batches that derivation has not seen yet, in order
 	density float64         // bytes of payload per byte of transactions, of late
+}
+
+// mark is where derivation must be after a batch of ours.
+type mark struct {
+	index uint64
+	acc   common.Hash
+	end   derive.Position
 }
 
 // New returns a Batcher. The first to act is Run.
@@ -202,16 +210,16 @@ func (b *Batcher) round(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.watch(ctx); err != nil {
-		return err
-	}
-	if b.next.Block == 0 {
-		known, err := b.locate(ctx)
-		if err != nil || !known {
+	for ctx.Err() == nil {
+		if err := b.watch(ctx); err != nil {
 			return err
 		}
-	}
-	for ctx.Err() == nil {
+		if b.next.Block == 0 {
+			known, err := b.locate(ctx)
+			if err != nil || !known {
+				return err
+			}
+		}
 		posted, err := b.post(ctx)
 		if err != nil || !posted {
 			return err
@@ -248,9 +256,13 @@ func (b *Batcher) watch(ctx context.Context) error {
 		return nil
 	}
 	d := b.deps.Derived()
-	switch {
-	case d.Next.Block == 0:
+	if d.Next.Block == 0 {
 		return nil
+	}
+	if err := b.agree(&d); err != nil {
+		return err
+	}
+	switch {
 	case d.Index <= j.Index:
 		if d.L1 < j.L1Block || b.next.Block == 0 {
 			return nil
@@ -263,12 +275,24 @@ func (b *Batcher) watch(ctx context.Context) error {
 		return b.giveUp(tip)
 	case j.State == Safe:
 		return nil
-	case d.Index == j.Index+1 && d.Acc == j.Acc && d.Next != j.End:
-		return fmt.Errorf("batch %d ends before transaction %d of block %d, derivation is at %d of %d: %w (%w)",
-			j.Index, j.End.Tx, j.End.Block, d.Next.Tx, d.Next.Block, errNotDerived, motet.ErrHalt)
 	default:
 		return b.enter(Safe)
 	}
+}
+
+// agree holds what derivation made of our batches against what they are. One
+// that it refused makes all that follow worthless.
+func (b *Batcher) agree(d *Derived) error {
+	seen := 0
+	for ; seen < len(b.marks) && b.marks[seen].index < d.Index; seen++ {
+		m := &b.marks[seen]
+		if m.index+1 == d.Index && m.acc == d.Acc && d.Next != m.end {
+			return fmt.Errorf("batch %d ends before transaction %d of block %d, derivation is at %d of %d: %w (%w)",
+				m.index, m.end.Tx, m.end.Block, d.Next.Tx, d.Next.Block, errNotDerived, motet.ErrHalt)
+		}
+	}
+	b.marks = b.marks[seen:]
+	return nil
 }
 
 // post posts the next batch if it is due, and reports whether it did.
@@ -370,6 +394,7 @@ func (b *Batcher) mined(l1Block uint64) error {
 		return err
 	}
 	b.next, b.tip, b.since = j.End, l1bridge.Tip{Index: j.Index + 1, Acc: j.Acc}, time.Time{}
+	b.marks = append(b.marks, j.mark())
 	b.metrics.batches.WithLabelValues("mined").Inc()
 	b.metrics.bytes.Add(float64(len(j.Payload)))
 	b.metrics.txs.Add(float64(j.Txs))

@@ -94,8 +94,13 @@ func (b *Batcher) load() error {
 		return nil
 	}
 	b.job = j
+	if j.State == Mined {
+		b.marks = append(b.marks, j.mark())
+	}
 	return nil
 }
+
+func (j *job) mark() mark { return mark{index: j.Index, acc: j.Acc, end: j.End} }
 
 // writeDurably replaces a file as a whole. The new content is on disk when it
 // returns.

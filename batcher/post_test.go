@@ -10,12 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/batcher"
 	"github.com/motet-evm/motet/internal/batchcodec"
+	"github.com/motet-evm/motet/internal/derive"
 	"github.com/motet-evm/motet/internal/testkit/rolluptest"
 	"github.com/motet-evm/motet/l1bridge"
 )
@@ -144,6 +146,34 @@ func TestNotDerived(t *testing.T) {
 		// A restart comes to the same.
 		if err := s.run(func() bool { return false }); !errors.Is(err, motet.ErrHalt) || len(s.l1.Batches()) != 1 {
 			t.Fatalf("%v, %d batches", err, len(s.l1.Batches()))
+		}
+	})
+}
+
+// TestNotDerivedInBacklog halts within a backlog at the first batch that derivation
+// has refused, even if the next ones are posted by then.
+func TestNotDerivedInBacklog(t *testing.T) {
+	const late = 2 // batches that are posted before derivation looks
+	bubble(t, func(s *sut) {
+		s.cfg.MaxPayload = 1500
+		s.grow(40, 40, 40, 40, 40)
+		s.deps.Derived = func() batcher.Derived {
+			d := *s.derived.Load()
+			d.Next = derive.Position{Block: 1}
+			if all := s.l1.Batches(); len(all) > late {
+				last := &all[len(all)-1-late]
+				d.Index, d.Acc, d.L1 = last.Index+1, last.Acc, s.l1.Newest().Number
+			} else {
+				d.Index, d.Acc = 0, common.Hash{}
+			}
+			return d
+		}
+		err := s.run(func() bool { return false })
+		if !errors.Is(err, motet.ErrHalt) || !strings.Contains(err.Error(), "batch 0 ends before") {
+			t.Error(err)
+		}
+		if n := len(s.l1.Batches()); n != late+1 {
+			t.Errorf("%d batches are posted, want %d", n, late+1)
 		}
 	})
 }
