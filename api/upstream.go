@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 	"unicode"
 
 	"github.com/ethereum/go-ethereum/rpc"
@@ -40,7 +41,26 @@ func newUpstream(apis []rpc.API) *upstream {
 
 // call calls a method. Trailing parameters may be left out or nil where the
 // method takes pointers.
+//
+// A read that runs while its state moves from memory to disk fails, and finds it
+// there when it is tried again.
 func (u *upstream) call(ctx context.Context, method string, params ...any) (any, error) {
+	v, err := u.try(ctx, method, params...)
+	for i := 0; i < maxRetries && isStale(err) && ctx.Err() == nil; i++ {
+		v, err = u.try(ctx, method, params...)
+	}
+	return v, err
+}
+
+// maxRetries bounds the repetitions of a call. Each needs another flush to have
+// happened meanwhile.
+const maxRetries = 3
+
+// isStale recognises geth's error of a state that has moved, which has no name
+// outside geth.
+func isStale(err error) bool { return err != nil && strings.Contains(err.Error(), "layer stale") }
+
+func (u *upstream) try(ctx context.Context, method string, params ...any) (any, error) {
 	m, ok := u.methods[method]
 	if !ok {
 		return nil, noMethod(method)
