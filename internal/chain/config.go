@@ -31,7 +31,9 @@ type Config struct {
 	CacheMiB int
 	// FlushInterval and FlushBlocks bound what a restart has to execute again:
 	// the state is written to disk when the oldest block that only memory holds
-	// the state of is older, or is that many blocks below the head.
+	// the state of is older, or is that many blocks below the head. After a
+	// start it waits up to 30 s longer, and for up to twice as many blocks, until
+	// geth can read older states from disk.
 	FlushInterval time.Duration
 	FlushBlocks   uint64
 	// MinFreeMiB is the free disk space below which Healthy reports an error.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -218,6 +219,31 @@ func TestKillLosesNothing(t *testing.T) {
 	if frozen < 20 {
 		t.Fatalf("only %d blocks are frozen: the test shows nothing", frozen)
 	}
+}
+
+// After a crash the states since the last flush can be read at once, as before it.
+func TestRecentStatesAfterKill(t *testing.T) {
+	t.Parallel()
+	dir, last := t.TempDir(), uint64(0)
+	crash(t, "", dir, func(r report) bool { last = r.Block.Number; return last >= 100 })
+	c, err := tryOpen(t, dir, crashConf)
+	noErr(t, err)
+	flushed := c.flush.flushed.Number
+	for n := flushed; n <= last; n++ {
+		state, err := c.StateAt(c.HeaderByNumber(n).Root)
+		noErr(t, err)
+		account, err := state.Account(testAddr(0))
+		noErr(t, err)
+		equal(t, n, account.Nonce)
+	}
+	if last == flushed || flushed == 0 {
+		t.Fatalf("the last flush was at block %d of %d: the test shows nothing", flushed, last)
+	}
+	// The states before it wait for geth's indexer.
+	if _, err := c.StateAt(c.HeaderByNumber(1).Root); err != nil && !errors.Is(err, motet.ErrUnavailable) {
+		t.Error(err)
+	}
+	noErr(t, c.Close())
 }
 
 // A rollback by 350 blocks survives a crash, and so do the blocks after it.

@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -11,8 +12,8 @@ import (
 	"github.com/motet-evm/motet"
 )
 
-// flushState tells which states have reached the disk. Its fields belong to the
-// holder of Chain.mu.
+// flushState tells which states have reached the disk. Its fields, but for
+// indexed, belong to the holder of Chain.mu.
 type flushState struct {
 	// flushed is the newest block whose state was handed to the disk writer,
 	// durable the newest whose state is known to be on disk.
@@ -20,7 +21,7 @@ type flushState struct {
 	root             common.Hash // state root of flushed
 	oldest           time.Time   // when the first block above flushed was committed
 	generation       uint64      // counts events that make open tries stale
-	indexed          bool        // states below flushed can be read
+	indexed          atomic.Bool // states below flushed can be read
 }
 
 // flushLoop flushes an idle chain and lets the finalized label follow the disk.
@@ -59,23 +60,23 @@ func (c *Chain) maybeFlush() error {
 }
 
 // indexGrace is how much longer than the flush interval states stay in memory
-// while older ones could not be read.
+// while older ones could not be read. They may be twice as many as otherwise.
 const indexGrace = 30 * time.Second
 
 // flushDue decides about a flush with behind blocks above the last one.
 //
 // A flush turns the states below the head into history, which can be read only
-// when geth's indexer has left its initial phase: it looks every 15 s whether
-// there is something to index. So the first block is flushed at once, which
-// starts the indexer, and later flushes wait a little for it.
+// when geth's indexer has left its initial phase: from a start on it looks every
+// 15 s whether it has. So the first block is flushed at once, which gives the
+// indexer its work, and later flushes wait a little for it.
 func (c *Chain) flushDue(behind uint64) bool {
 	age := time.Since(c.flush.oldest)
 	switch {
 	case behind == 0:
 		return false
-	case behind >= c.conf.FlushBlocks || c.flush.flushed.Number == 0:
+	case behind >= min(2*c.conf.FlushBlocks, maxFlushBlocks) || c.flush.flushed.Number == 0:
 		return true
-	case age < c.conf.FlushInterval:
+	case behind < c.conf.FlushBlocks && age < c.conf.FlushInterval:
 		return false
 	default:
 		return age >= c.conf.FlushInterval+indexGrace || c.historyReadable()
@@ -84,11 +85,11 @@ func (c *Chain) flushDue(behind uint64) bool {
 
 // historyReadable reports whether states that are no layers any more can be read.
 func (c *Chain) historyReadable() bool {
-	if !c.flush.indexed {
+	if !c.flush.indexed.Load() {
 		_, err := c.history.Reader(c.historyProbe())
-		c.flush.indexed = err == nil
+		c.flush.indexed.Store(err == nil)
 	}
-	return c.flush.indexed
+	return c.flush.indexed.Load()
 }
 
 // historyProbe returns the root of a state that the history must hold by now:

@@ -43,9 +43,6 @@ func (c *Chain) recover(ctx context.Context) error {
 	}
 	if n > first {
 		c.log.Info("state recovered", slog.Uint64("block", n-1), slog.Uint64("blocks", n-first), slog.Duration("elapsed", time.Since(start)))
-		if err := c.flushHead(); err != nil {
-			return err
-		}
 	}
 	c.metrics.head.Set(float64(c.Head().Number.Uint64()))
 	return nil

@@ -8,12 +8,15 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/motet-evm/motet"
 )
 
 // StateAt returns a reader of the state with that root. It is safe for
 // concurrent use, and it stays valid when the state moves from memory to disk or
 // from there to the history: a read that finds its layer gone is repeated on
-// the place where the state is now.
+// the place where the state is now. The error wraps motet.ErrUnavailable while
+// geth has not indexed the history yet, which takes it up to 15 s from a start on.
 func (c *Chain) StateAt(root common.Hash) (state.Reader, error) {
 	r := &stateReader{chain: c, root: root}
 	inner, err := c.openReader(root)
@@ -31,10 +34,14 @@ func (c *Chain) openReader(root common.Hash) (state.Reader, error) {
 		return reader, nil
 	}
 	historic, historyErr := c.history.Reader(root)
-	if historyErr != nil {
-		return nil, fmt.Errorf("open state %s: %w", root, errors.Join(err, historyErr))
+	switch {
+	case historyErr == nil:
+		return historic, nil
+	case !c.flush.indexed.Load():
+		return nil, fmt.Errorf("open state %s: history is not indexed yet: %w", root, motet.ErrUnavailable)
+	default:
+		return nil, fmt.Errorf("open state %s: %w: %w", root, err, historyErr)
 	}
-	return historic, nil
 }
 
 // stateReader is a state.Reader that reopens its source.
