@@ -82,8 +82,7 @@ func (s *Sequencer) launch(ctx context.Context, b *openBlock, e *executed) {
 	}()
 }
 
-// land waits for the append under way, if there is one, and applies its slice:
-// first what can be asked for, then what is told.
+// land waits for the append under way, if there is one, and applies its slice.
 func (s *Sequencer) land() error {
 	f := s.flight
 	if f == nil {
@@ -94,15 +93,13 @@ func (s *Sequencer) land() error {
 	if f.err != nil {
 		return f.err
 	}
-	var told []Event
 	if f.open {
 		at := f.cursor
 		at.Counter--
-		told = s.opened(f.block, at)
+		s.opened(f.block, at)
 	}
 	first := uint64(len(f.block.txs))
-	told = append(told, s.absorb(f.block, f.slice, f.cursor)...)
+	s.absorb(f.block, f.slice, f.cursor)
 	s.settle(f.slice, f.block.open.Number, first)
-	s.events.publish(told...)
 	return nil
 }

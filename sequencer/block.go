@@ -150,25 +150,20 @@ func digestOf(r *types.Receipt) (eventlog.Digest, error) {
 }
 
 // opened notes that the log holds b's OPEN.
-func (s *Sequencer) opened(b *openBlock, at eventlog.Cursor) []Event {
+func (s *Sequencer) opened(b *openBlock, at eventlog.Cursor) {
 	b.logged, b.cursor = true, at
 	s.block = b
 	s.expose()
-	return []Event{{Cursor: at, Open: b.open}}
 }
 
 // absorb makes a slice that the log holds part of b.
-func (s *Sequencer) absorb(b *openBlock, e *executed, at eventlog.Cursor) []Event {
-	first := uint64(len(b.txs))
+func (s *Sequencer) absorb(b *openBlock, e *executed, at eventlog.Cursor) {
 	b.cursor, b.view = at, e.view
 	b.txs = append(b.txs, e.slice.Included...)
 	b.receipts = append(b.receipts, e.slice.Receipts...)
 	s.expose()
 	s.metrics.slices.Inc()
 	s.metrics.txs.Add(float64(len(e.slice.Included)))
-	return []Event{{Cursor: at, Slice: &PreconfirmedSlice{
-		Number: b.open.Number, Index: e.record.Index, First: first, Txs: e.slice.Included, Receipts: e.slice.Receipts,
-	}}}
 }
 
 // finish closes b and computes its roots. Nothing is visible or durable yet.
@@ -191,15 +186,15 @@ func (s *Sequencer) finish(ctx context.Context, b *openBlock) (*chain.Sealed, er
 }
 
 // commit makes a block canonical whose SEAL the log holds.
-func (s *Sequencer) commit(ctx context.Context, b *openBlock, sealed *chain.Sealed, at eventlog.Cursor) ([]Event, error) {
+func (s *Sequencer) commit(ctx context.Context, b *openBlock, sealed *chain.Sealed) error {
 	if err := s.deps.Chain.Commit(context.WithoutCancel(ctx), sealed); err != nil {
-		return nil, fmt.Errorf("commit block %d: %w", b.open.Number, err)
+		return fmt.Errorf("commit block %d: %w", b.open.Number, err)
 	}
 	s.head, s.origin, s.block = sealed.Block.Header(), b.open.Origin, nil
 	s.expose()
 	s.metrics.blocks.Inc()
 	s.metrics.head.Set(float64(b.open.Number))
-	return []Event{{Cursor: at, Sealed: &SealedBlock{Block: sealed.Block, Receipts: sealed.Receipts}}}, nil
+	return nil
 }
 
 // rewind makes an ancestor the head, whose REORG the log holds, and returns the

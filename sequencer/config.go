@@ -32,8 +32,6 @@ type Config struct {
 	// EvidenceDir is where both results are kept if they do; empty keeps them
 	// in the error alone.
 	EvidenceDir string
-	// Events is how many events a subscriber may lag behind.
-	Events int
 }
 
 // DefaultConfig returns the defaults of the flags.
@@ -42,7 +40,6 @@ func DefaultConfig() Config {
 		BlockTime: time.Second,
 		OriginAge: time.Minute,
 		SliceTime: 50 * time.Millisecond,
-		Events:    4096,
 	}
 }
 
@@ -69,9 +66,6 @@ func (c *Config) Validate() error {
 	}
 	if c.SliceTime <= 0 {
 		errs = append(errs, fmt.Errorf("sequencer: slice time %v is not positive", c.SliceTime))
-	}
-	if c.Events <= 0 {
-		errs = append(errs, fmt.Errorf("sequencer: %d events kept for a subscriber", c.Events))
 	}
 	return errors.Join(errs...)
 }

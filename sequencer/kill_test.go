@@ -15,6 +15,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // childEnv names the directory that a child process works in.
@@ -166,22 +167,30 @@ func TestChild(t *testing.T) {
 	start := time.Now()
 	s := openSUT(t, dir, func(o *setup) { o.config.SecondOpinion = false })
 	noErr(t, s.seq.Recover(t.Context()))
-	sub := s.seq.Subscribe()
+	tail, _ := s.log.Tail()
+	feed, err := s.log.Read(t.Context(), tail)
+	noErr(t, err)
+	open := s.seq.Pending()
 	s.run()
 	say("ready %v", time.Since(start))
 	go func() {
+		index := uint64(0) // in the block, of the next transaction
+		if open != nil {
+			index = uint64(len(open.Txs))
+		}
 		for {
-			ev, err := sub.Next(context.Background())
-			if err != nil {
+			switch r, err := feed.Next(context.Background()); {
+			case err != nil:
 				return
-			}
-			if ev.Slice != nil {
-				for i, tx := range ev.Slice.Txs {
-					say("slice %d %d %s", ev.Slice.Number, ev.Slice.First+uint64(i), tx.Hash()) //nolint:gosec // not negative
+			case r.Open != nil:
+				index = 0
+			case r.Slice != nil:
+				for _, raw := range r.Slice.Txs {
+					say("slice %d %d %s", r.Slice.Number, index, crypto.Keccak256Hash(raw))
+					index++
 				}
-			}
-			if ev.Sealed != nil {
-				say("block %d %s", ev.Sealed.Block.NumberU64(), ev.Sealed.Block.Hash())
+			case r.Seal != nil:
+				say("block %d %s", r.Seal.Number, r.Seal.Header.Hash())
 			}
 		}
 	}()

@@ -141,48 +141,6 @@ func TestEmptyBlocks(t *testing.T) {
 	s.agree()
 }
 
-// TestEvents compares what a subscriber is told with the log, cursor by cursor.
-func TestEvents(t *testing.T) {
-	t.Parallel()
-	s := newSUT(t, onDemand)
-	sub := s.seq.Subscribe()
-	s.run().fill(3)
-	noErr(t, s.seq.Mine(t.Context()))
-	noErr(t, s.halt())
-	for _, r := range s.records()[1:] {
-		ev, err := sub.Next(t.Context())
-		noErr(t, err)
-		same := ev.Cursor == r.Cursor && (ev.Open != nil) == (r.Open != nil) &&
-			(ev.Slice != nil) == (r.Slice != nil) && (ev.Sealed != nil) == (r.Seal != nil)
-		if !same || ev.Slice != nil && len(ev.Slice.Txs) != len(r.Slice.Txs) || ev.Sealed != nil && ev.Sealed.Block.Hash() != r.Seal.Header.Hash() {
-			t.Fatalf("event %+v, the log holds %s record %s", ev, r.Kind(), r.Cursor)
-		}
-	}
-	_, err := sub.Next(t.Context())
-	wantErr(t, err, ErrStopped)
-}
-
-func TestLaggingSubscriber(t *testing.T) {
-	t.Parallel()
-	e := newEvents(4)
-	s := &Sequencer{events: e}
-	slow, quick := s.Subscribe(), s.Subscribe()
-	for n := range 5 {
-		e.publish(Event{Open: &motet.Open{Number: uint64(n)}}) //nolint:gosec // not negative
-		ev, err := quick.Next(t.Context())
-		noErr(t, err)
-		if ev.Open.Number != uint64(n) { //nolint:gosec // not negative
-			t.Fatalf("event %d, want %d", ev.Open.Number, n)
-		}
-	}
-	_, err := slow.Next(t.Context())
-	wantErr(t, err, ErrLagged)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = quick.Next(ctx)
-	wantErr(t, err, context.Canceled)
-}
-
 // liar is an executor that credits an account out of nothing.
 type liar struct{ executor.Executor }
 
@@ -384,7 +342,6 @@ func TestConfig(t *testing.T) {
 		"empty on demand":  func(c *Config) { c.BlockTime, c.EmptyBlocks = 0, true },
 		"origin age":       func(c *Config) { c.OriginAge = -1 },
 		"slice time":       func(c *Config) { c.SliceTime = 0 },
-		"events":           func(c *Config) { c.Events = 0 },
 	} {
 		c := good
 		change(&c)

@@ -151,8 +151,7 @@ func (s *Sequencer) applySeal(ctx context.Context, b *openBlock, r *eventlog.Rec
 	if got, want := sealed.Block.Hash(), r.Seal.Header.Hash(); got != want {
 		return haltf("block %d is %s, the log holds %s: %w", b.open.Number, got, want, errResult)
 	}
-	_, err = s.commit(ctx, b, sealed, r.Cursor)
-	return err
+	return s.commit(ctx, b, sealed)
 }
 
 // announce appends this writer's EPOCH.

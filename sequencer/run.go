@@ -40,7 +40,6 @@ func (s *Sequencer) Run(ctx context.Context) error {
 	if s.head == nil {
 		return errNotRecovered
 	}
-	defer s.events.close()
 	defer close(s.stopped)
 	work, cancel := graceful(ctx, stopGrace)
 	defer cancel()

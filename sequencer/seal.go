@@ -42,18 +42,15 @@ func (s *Sequencer) seal(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var told []Event
 	if !b.logged {
-		told = s.opened(b, eventlog.Cursor{Generation: at.Generation, Counter: at.Counter - 1})
+		s.opened(b, eventlog.Cursor{Generation: at.Generation, Counter: at.Counter - 1})
 	}
-	committed, err := s.commit(ctx, b, sealed, at)
-	if err != nil {
+	if err := s.commit(ctx, b, sealed); err != nil {
 		return false, err
 	}
 	if err := s.prepare(); err != nil {
 		return false, err
 	}
-	s.events.publish(append(told, committed...)...)
 	for _, done := range s.mines {
 		done <- nil
 	}

@@ -21,7 +21,6 @@ type Sequencer struct {
 	config  Config
 	deps    Deps
 	metrics *metrics
-	events  *events
 	pending atomic.Pointer[Pending]
 	mine    chan chan error // requests to Mine
 	stopped chan struct{}   // closed when Run has returned
@@ -74,7 +73,6 @@ func New(config Config, deps Deps) (*Sequencer, error) {
 		config:  config,
 		deps:    deps,
 		metrics: m,
-		events:  newEvents(config.Events),
 		mine:    make(chan chan error),
 		stopped: make(chan struct{}),
 		pace:    pace{target: config.SliceTime},
@@ -83,6 +81,9 @@ func New(config Config, deps Deps) (*Sequencer, error) {
 
 // Pending returns the open block, nil while none is open.
 func (s *Sequencer) Pending() *Pending { return s.pending.Load() }
+
+// ErrStopped is returned when the sequencer has stopped.
+var ErrStopped = errors.New("sequencer has stopped")
 
 // Mine seals a block as soon as what the pool holds is in it, even an empty one,
 // and returns when it is canonical.
