@@ -68,22 +68,25 @@ type Config struct {
 
 // RegisterFlags registers the options that a user sets.
 func (c *Config) RegisterFlags(fs *flag.FlagSet, prefix string) {
-	fs.Func(prefix+"hosts", "comma-separated `names` to serve beside localhost and IP addresses (* for any)", list(&c.Hosts))
-	fs.Func(prefix+"cors", "comma-separated web `origins` that browsers may call from (* for any)", list(&c.Origins))
+	fs.Var((*list)(&c.Hosts), prefix+"hosts", "comma-separated `names` to serve beside localhost and IP addresses (* for any)")
+	fs.Var((*list)(&c.Origins), prefix+"cors", "comma-separated web `origins` that browsers may call from (* for any)")
 	fs.IntVar(&c.MaxConnsPerIP, prefix+"max-conns-per-ip", 100, "long-lived connections per client address")
 	fs.StringVar(&c.PublicURL, prefix+"public-url", "", "`URL` that /chain.json names")
 }
 
-func list(into *[]string) func(string) error {
-	return func(s string) error {
-		*into = nil
-		for part := range strings.SplitSeq(s, ",") {
-			if part = strings.TrimSpace(part); part != "" {
-				*into = append(*into, part)
-			}
+// list is a flag with several values between commas.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, ",") }
+
+func (l *list) Set(s string) error {
+	*l = nil
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			*l = append(*l, part)
 		}
-		return nil
 	}
+	return nil
 }
 
 // Validate reports the first value that makes no sense.

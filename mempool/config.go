@@ -68,10 +68,7 @@ func DefaultConfig() Config {
 
 // RegisterFlags registers a flag for every field, named prefix + field.
 func (c *Config) RegisterFlags(fs *flag.FlagSet, prefix string) {
-	fs.Func(prefix+"policy", "order of transactions of different senders: tip or fcfs (default tip)", func(s string) error {
-		c.Policy = Policy(s)
-		return c.Policy.validate()
-	})
+	fs.TextVar(&c.Policy, prefix+"policy", c.Policy, "order of transactions of different senders: tip or fcfs")
 	fs.Uint64Var(&c.MinTip, prefix+"min-tip", c.MinTip, "least priority fee admitted, wei per gas")
 	fs.Uint64Var(&c.PriceBump, prefix+"price-bump", c.PriceBump, "what a replacement must pay more, percent")
 	fs.IntVar(&c.AccountSlots, prefix+"account-slots", c.AccountSlots, "executable transactions per sender")
@@ -109,6 +106,16 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("mempool price bump must be 1 to 1000 percent, is %d", c.PriceBump))
 	}
 	return errors.Join(errs...)
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (p Policy) MarshalText() ([]byte, error) { return []byte(p), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler. Only the two policies are
+// taken.
+func (p *Policy) UnmarshalText(text []byte) error {
+	*p = Policy(text)
+	return p.validate()
 }
 
 func (p Policy) validate() error {

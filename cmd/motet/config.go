@@ -6,6 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/motet-evm/motet/internal/wallet"
 )
 
 func setupConfigCheck(fs *flag.FlagSet) func(context.Context, streams, []string) error {
@@ -28,17 +32,22 @@ func setupConfigPrint(fs *flag.FlagSet) func(context.Context, streams, []string)
 		if err := noArgs(args); err != nil {
 			return err
 		}
+		var failed error
 		fs.VisitAll(func(f *flag.Flag) {
 			if f.Name == "config" {
 				return
 			}
-			key, value := f.Name, redact(f.Name, f.Value.String())
+			key := f.Name
 			if hasChild(fs, f.Name) {
 				key += ".self"
 			}
-			fmt.Fprintf(io.out, "%s = %q\n", key, value)
+			line, err := toml.Marshal(map[string]string{"v": redact(f.Name, f.Value.String())})
+			if err == nil {
+				_, err = fmt.Fprint(io.out, key+strings.TrimPrefix(string(line), "v"))
+			}
+			failed = errors.Join(failed, err)
 		})
-		return nil
+		return failed
 	}
 }
 
@@ -50,11 +59,20 @@ func hasChild(fs *flag.FlagSet, name string) bool {
 	return found
 }
 
-// redact hides what must not be shown: the phrase of accounts and passwords in
-// URLs.
+// hidden stands in a printed setting for what must not be shown.
+const hidden = "…"
+
+// isRedacted reports whether a value is one that redact shortened: it can be read
+// back from nowhere.
+func isRedacted(value string) bool {
+	return value == hidden || strings.Contains(value, "://") && strings.Contains(value, hidden)
+}
+
+// redact hides what must not be shown: a phrase of accounts that is not the
+// well-known one, and passwords in URLs.
 func redact(name, value string) string {
-	if name == "mnemonic" {
-		return "…"
+	if name == "mnemonic" && value != wallet.DefaultMnemonic {
+		return hidden
 	}
 	scheme, rest, ok := strings.Cut(value, "://")
 	if !ok {
@@ -62,7 +80,7 @@ func redact(name, value string) string {
 	}
 	if at := strings.LastIndex(rest, "@"); at >= 0 {
 		if user, _, hasPassword := strings.Cut(rest[:at], ":"); hasPassword {
-			return scheme + "://" + user + ":…" + rest[at:]
+			return scheme + "://" + user + ":" + hidden + rest[at:]
 		}
 	}
 	return value

@@ -105,6 +105,10 @@ func applyFile(fs *flag.FlagSet, path string, given map[string]bool) error {
 		if given[name] {
 			continue
 		}
+		if isRedacted(values[name]) {
+			return fmt.Errorf("config %s: %s: motet config print left the secret out; write it there, or give --%s or %s: %w",
+				path, name, name, envName(name), errUsage)
+		}
 		if err := fs.Set(name, values[name]); err != nil {
 			return fmt.Errorf("config %s: %s = %q: %w: %w", path, name, values[name], err, errUsage)
 		}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// inProcess runs a command line in this process.
+func inProcess(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = run(t.Context(), streams{&stdout, &stderr}, args)
+	return code, stdout.String(), stderr.String()
+}
+
+// changedSettings has a value for every flag of motet dev that is not its default.
+func changedSettings(t *testing.T) map[string]string {
+	t.Helper()
+	return map[string]string{
+		"log-format": "json", "log-level": "debug",
+		"history": "100000", "cache": "77", "flush-interval": "7s", "flush-blocks": "7", "min-free-disk": "7",
+		"rpc-gas-cap": "7000000", "rpc-evm-timeout": "7s",
+		"block-time": "7s", "empty-blocks": "true", "slice-time": "7ms", "second-opinion": "false",
+		"mempool.policy": "fcfs", "mempool.min-tip": "7", "mempool.price-bump": "7", "mempool.account-slots": "7",
+		"mempool.account-queue": "7", "mempool.global-slots": "7", "mempool.global-bytes": "7", "mempool.global-queue": "7",
+		"mempool.gap-life": "7s", "mempool.allow-unprotected": "true", "mempool.fate-memory": "7", "mempool.intake-span": "7",
+		"http.hosts": "a.example,b.example", "http.cors": "https://a.example,https://b.example", "http.max-conns-per-ip": "7",
+		"http.public-url": "https://a.example/rpc", "http.addr": "0.0.0.0", "http.port": "7",
+		"datadir": filepath.Join(t.TempDir(), "a \"quoted\" … 'name'"), "chain-id": "7", "accounts": "7", "balance": "7",
+		"mnemonic": "legal winner thank year wave sausage worth useful legal winner thank yellow",
+		"genesis":  "a\tgenesis.json", "gas-limit": "7000000", "workers": "77", "executor": "serial",
+		"l1": "http://127.0.0.1:7", "l1.beacon": "http://127.0.0.1:77", "l1.key-file": "key", "l1.block-time": "7s",
+		"nats": "nats://127.0.0.1:7", "nats.listen": "127.0.0.1:7", "nats.monitor": "http://127.0.0.1:7", "postgres": "postgres://127.0.0.1:7/motet",
+		"ready-file": filepath.Join(t.TempDir(), "ready.json"),
+		"no-mining":  "true", "head": "0x07", "safe": "0x77", "finalized": "0x777",
+	}
+}
+
+// TestConfigRoundTrip: what config print writes, config check takes, and it means
+// the same, for the defaults and for every flag.
+func TestConfigRoundTrip(t *testing.T) {
+	changed := changedSettings(t)
+	var args []string
+	fs := flag.NewFlagSet("dev", flag.ContinueOnError)
+	new(devConfig).register(fs)
+	fs.VisitAll(func(f *flag.Flag) {
+		value, ok := changed[f.Name]
+		if !ok || value == f.DefValue {
+			t.Errorf("--%s: the test has no value for it other than %q", f.Name, f.DefValue)
+		}
+		args = append(args, "--"+f.Name+"="+value)
+	})
+	t.Run("defaults", func(t *testing.T) { roundTrip(t) })
+	t.Run("changed", func(t *testing.T) {
+		t.Setenv("MOTET_MNEMONIC", changed["mnemonic"]) // a secret, which the file does not hold
+		printed := roundTrip(t, args...)
+		fs.VisitAll(func(f *flag.Flag) {
+			value := changed[f.Name]
+			if f.Name != "mnemonic" && !strings.ContainsAny(value, "\"\t") && !strings.Contains(printed, value) {
+				t.Errorf("--%s=%s is not in\n%s", f.Name, value, printed)
+			}
+		})
+	})
+}
+
+// roundTrip prints the settings of a command line, checks them, and prints them
+// once more from the file.
+func roundTrip(t *testing.T, args ...string) (printed string) {
+	t.Helper()
+	code, printed, errs := inProcess(t, append([]string{"config", "print"}, args...)...)
+	if code != exitOK {
+		t.Fatalf("print: %d %s", code, errs)
+	}
+	file := filepath.Join(t.TempDir(), "motet.toml")
+	write(t, file, printed)
+	if code, out, errs := inProcess(t, "config", "check", "--config", file); code != exitOK || !strings.Contains(out, "valid") {
+		t.Errorf("check: %d %s%s\n%s", code, out, errs, printed)
+	}
+	if _, again, errs := inProcess(t, "config", "print", "--config", file); again != printed {
+		t.Errorf("printed once more it differs: %s\n%s\n%s", errs, printed, again)
+	}
+	return printed
+}
+
+// TestRedactedSettingIsRefused: a secret that config print left out must come
+// from elsewhere.
+func TestRedactedSettingIsRefused(t *testing.T) {
+	args := []string{"--mnemonic", "legal winner thank year wave sausage worth useful legal winner thank yellow", "--nats", "nats://u:sekret@h"}
+	_, printed, _ := inProcess(t, append([]string{"config", "print"}, args...)...)
+	if strings.Contains(printed, "sekret") || strings.Contains(printed, "sausage") {
+		t.Fatal(printed)
+	}
+	file := filepath.Join(t.TempDir(), "motet.toml")
+	write(t, file, printed)
+	code, _, errs := inProcess(t, "config", "check", "--config", file)
+	if code != exitUsage || !strings.Contains(errs, "mnemonic: motet config print left the secret out") {
+		t.Errorf("%d %s", code, errs)
+	}
+	if code, _, errs = inProcess(t, append([]string{"config", "check", "--config", file}, args...)...); code != exitOK {
+		t.Errorf("%d %s", code, errs)
+	}
+}
