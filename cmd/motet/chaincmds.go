@@ -196,10 +196,7 @@ func exportFile(c *chain.Chain, path string, first, last uint64) error {
 func setupVerify(fs *flag.FlagSet) func(context.Context, streams, []string) error {
 	var cfg chainCommand
 	cfg.register(fs)
-	return func(ctx context.Context, io streams, args []string) error {
-		if err := noArgs(args); err != nil {
-			return err
-		}
+	return func(ctx context.Context, io streams, _ []string) error {
 		if err := requireDatadir(cfg.datadir); err != nil {
 			return err
 		}

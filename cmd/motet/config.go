@@ -15,8 +15,8 @@ import (
 func setupConfigCheck(fs *flag.FlagSet) func(context.Context, streams, []string) error {
 	var cfg devConfig
 	cfg.register(fs)
-	return func(_ context.Context, io streams, args []string) error {
-		if err := errors.Join(noArgs(args), cfg.validate()); err != nil {
+	return func(_ context.Context, io streams, _ []string) error {
+		if err := cfg.validate(); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(io.out, "configuration is valid")
@@ -28,10 +28,7 @@ func setupConfigCheck(fs *flag.FlagSet) func(context.Context, streams, []string)
 func setupConfigPrint(fs *flag.FlagSet) func(context.Context, streams, []string) error {
 	var cfg devConfig
 	cfg.register(fs)
-	return func(_ context.Context, io streams, args []string) error {
-		if err := noArgs(args); err != nil {
-			return err
-		}
+	return func(_ context.Context, io streams, _ []string) error {
 		var failed error
 		fs.VisitAll(func(f *flag.Flag) {
 			if f.Name == "config" {

@@ -32,10 +32,7 @@ import (
 func setupDev(fs *flag.FlagSet) func(context.Context, streams, []string) error {
 	cfg := new(devConfig)
 	cfg.register(fs)
-	return func(ctx context.Context, io streams, args []string) error {
-		if err := noArgs(args); err != nil {
-			return err
-		}
+	return func(ctx context.Context, io streams, _ []string) error {
 		if err := cfg.validate(); err != nil {
 			return err
 		}

@@ -53,6 +53,20 @@ func TestBadSettingsAreUsageErrors(t *testing.T) {
 	}
 }
 
+// TestStrayArgumentsAreRefused: a command that takes no arguments says so before
+// it does anything.
+func TestStrayArgumentsAreRefused(t *testing.T) {
+	for _, c := range commands() {
+		if c.args != "" {
+			continue
+		}
+		code, out, errs := inProcess(t, append(strings.Fields(c.name), "extra", "--config=")...)
+		if code != exitUsage || out != "" || !strings.Contains(errs, `unexpected "extra"`) {
+			t.Errorf("%s: exit code %d, %q, %q", c.name, code, out, errs)
+		}
+	}
+}
+
 func write(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

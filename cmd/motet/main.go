@@ -39,7 +39,7 @@ type streams struct {
 }
 
 // command is one sub-command. Setup registers its flags and returns the function
-// that runs it with the remaining arguments.
+// that runs it with the remaining arguments; there are none where args is empty.
 type command struct {
 	name    string
 	args    string
@@ -90,6 +90,9 @@ func run(ctx context.Context, io streams, args []string) int {
 	if errors.Is(err, flag.ErrHelp) {
 		printCommandUsage(io.out, cmd, fs)
 		return exitOK
+	}
+	if err == nil && cmd.args == "" {
+		err = noArgs(positional)
 	}
 	if err == nil {
 		err = guard(func() error { return action(ctx, io, positional) })
@@ -208,10 +211,7 @@ type discard struct{}
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func setupVersion(*flag.FlagSet) func(context.Context, streams, []string) error {
-	return func(_ context.Context, io streams, args []string) error {
-		if err := noArgs(args); err != nil {
-			return err
-		}
+	return func(_ context.Context, io streams, _ []string) error {
 		_, err := fmt.Fprintln(io.out, "motet "+version())
 		return err
 	}

@@ -71,10 +71,7 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 	workers := fs.String("workers", "1,2", "comma-separated `counts` of workers")
 	rounds := fs.Int("rounds", 5, "rounds; medians count")
 	asJSON := fs.Bool("json", false, "one JSON object a line")
-	return func(ctx context.Context, io streams, args []string) error {
-		if err := noArgs(args); err != nil {
-			return err
-		}
+	return func(ctx context.Context, io streams, _ []string) error {
 		cfg := execbench.Config{Gas: *gas, Rounds: *rounds}
 		if *workloads != "" {
 			cfg.Workloads = strings.Split(*workloads, ",")
@@ -122,10 +119,7 @@ func setupBenchSubmit(fs *flag.FlagSet) func(context.Context, streams, []string)
 	rate := fs.String("rate", "max", "transactions per second, or max")
 	keyFile := fs.String("key-file", "", "`file` with the key, in hex, that funds the senders (empty: the first well-known dev account)")
 	asJSON := fs.Bool("json", false, "one JSON object")
-	return func(ctx context.Context, io streams, args []string) error {
-		if err := noArgs(args); err != nil {
-			return err
-		}
+	return func(ctx context.Context, io streams, _ []string) error {
 		if *rate != "max" {
 			r, err := strconv.ParseFloat(*rate, 64)
 			if err != nil || r <= 0 {
