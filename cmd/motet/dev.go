@@ -199,6 +199,9 @@ func (n *node) setHeads(ctx context.Context) error {
 // build adds what makes blocks: the log, L1, the pool, the sequencer, and the
 // projections of the chain.
 func (n *node) build(ctx context.Context, deps *api.Deps) error {
+	if err := n.cfg.bindsTo(n.chain.Head().Number.Uint64()); err != nil {
+		return err
+	}
 	conn, err := n.openLog(ctx)
 	if err != nil {
 		return err
@@ -278,7 +281,7 @@ func (n *node) openLog(ctx context.Context) (*eventlog.Conn, error) {
 			n.ready.notes["NATS"] = "embedded, in this process only; --nats.listen opens it to subscribers"
 		}
 	} else {
-		cfg.URL = n.cfg.nats
+		cfg.URL, cfg.MonitorURL = n.cfg.nats, n.cfg.natsMonitor
 		url := redact("nats", n.cfg.nats)
 		n.ready.NATS = &url
 	}

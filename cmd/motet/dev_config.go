@@ -68,10 +68,10 @@ type devConfig struct {
 	l1KeyFile string
 	l1Block   time.Duration
 
-	nats       string
-	natsListen string
-	postgres   string
-	readyFile  string
+	nats                    string
+	natsListen, natsMonitor string
+	postgres                string
+	readyFile               string
 
 	noMining              bool
 	head, safe, finalized string
@@ -101,6 +101,7 @@ func (c *devConfig) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.l1KeyFile, "l1.key-file", "", "`file` with the batcher's L1 key in hex (empty: a known dev key; dev L1s only)")
 	fs.DurationVar(&c.l1Block, "l1.block-time", 2*time.Second, "block time of the embedded L1")
 	fs.StringVar(&c.nats, "nats", "embedded", "embedded, or the `URL` of a NATS server with JetStream and sync_interval: always")
+	fs.StringVar(&c.natsMonitor, "nats.monitor", "", "`URL` of the NATS server's monitor, to check its sync_interval")
 	fs.StringVar(&c.natsListen, "nats.listen", "", "`address` on which the embedded NATS lets others subscribe (empty: none)")
 	fs.StringVar(&c.postgres, "postgres", "auto", "auto (a private cluster where Postgres is installed), off, or a `URL`")
 	fs.StringVar(&c.readyFile, "ready-file", "", "`file` to write, as JSON, when everything answers")
@@ -154,6 +155,7 @@ func (c *devConfig) validateEndpoints() error {
 		{"--l1", c.l1, []string{"embedded", "off"}, []string{"http", "https"}},
 		{"--l1.beacon", c.l1Beacon, []string{""}, []string{"http", "https"}},
 		{"--nats", c.nats, []string{"embedded"}, []string{"nats", "tls", "ws", "wss"}},
+		{"--nats.monitor", c.natsMonitor, []string{""}, []string{"http", "https"}},
 		{"--postgres", c.postgres, []string{"auto", "off"}, []string{"postgres", "postgresql"}},
 	} {
 		if slices.Contains(e.words, e.value) {

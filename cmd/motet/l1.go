@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
@@ -33,6 +35,23 @@ type l1Parts struct {
 	reader *l1bridge.Reader
 	http   string
 	beacon string
+}
+
+// bindsTo tells whether blocks of a data directory, if there are any, may go on
+// with the chosen L1. Each block names its origin on L1, and a batch whose blocks
+// name another one's derives to nothing.
+func (cfg *devConfig) bindsTo(head uint64) error {
+	_, err := os.Stat(rollupPath(cfg.datadir))
+	bound := !errors.Is(err, fs.ErrNotExist)
+	switch {
+	case head == 0 || bound == (cfg.l1 != "off"):
+		return nil
+	case bound:
+		return fmt.Errorf("--l1 off: the %d blocks of data directory %s are bound to an L1: %w", head, cfg.datadir, errUsage)
+	default:
+		return fmt.Errorf("--l1: the %d blocks of data directory %s are bound to no L1 (it has no %s): only --l1 off goes on with them: %w",
+			head, cfg.datadir, filepath.Base(rollupPath(cfg.datadir)), errUsage)
+	}
 }
 
 // openL1 starts or connects to L1 and settles the rollup config: that of the

@@ -119,8 +119,10 @@ func (w *writer) refused(err error) error {
 			w.doubt = nil
 			return ErrFull
 		}
+		return err
+	default:
+		return err
 	}
-	return err
 }
 
 // settle finds out what became of the message in doubt, within the configured

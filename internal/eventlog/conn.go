@@ -116,8 +116,6 @@ func Connect(ctx context.Context, cfg Config, deps Deps) (*Conn, error) {
 	if s := deps.Server; s != nil {
 		url = ""
 		opts = append(opts, nats.InProcessServer(s.ns), nats.UserInfo(roleUser, s.password))
-	} else if err := checkSync(ctx, cfg, deps.Log); err != nil {
-		return nil, err
 	}
 	if c.nc, err = nats.Connect(url, opts...); err != nil {
 		return nil, fmt.Errorf("connect to nats at %q: %w (%w)", cfg.URL, err, motet.ErrUnavailable)
@@ -131,6 +129,12 @@ func Connect(ctx context.Context, cfg Config, deps Deps) (*Conn, error) {
 	if _, err := c.js.AccountInfo(ask); err != nil {
 		c.nc.Close()
 		return nil, fmt.Errorf("ask nats at %q for jetstream: %w", cfg.URL, unavailable(err))
+	}
+	if deps.Server == nil {
+		if err := checkSync(ctx, cfg, deps.Log); err != nil {
+			c.nc.Close()
+			return nil, err
+		}
 	}
 	return c, nil
 }

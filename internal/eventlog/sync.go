@@ -17,7 +17,7 @@ var errExternalSync = errors.New("nats-server does not sync every write: set syn
 // client of a stream can see that, so without a monitor there is only a warning.
 func checkSync(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if cfg.MonitorURL == "" {
-		log.Info("cannot check that the external nats-server syncs every write: name its monitor")
+		log.Warn("cannot check that the NATS server syncs every write, without which a power cut loses preconfirmed transactions: name its monitor")
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)

@@ -172,6 +172,11 @@ func TestForeignSurroundings(t *testing.T) {
 	checkAll(t, running)
 	n.Stop(t)
 
+	unbound := t.TempDir() // a chain without L1
+	off := nodetest.Start(t, "--datadir", unbound, "--postgres", "off", "--l1", "off")
+	newSender(t, off, 0).send(&off.Accounts[1].Address, nil)
+	off.Stop(t)
+
 	geth := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(geth, "geth", "chaindata"), 0o700); err != nil {
 		t.Fatal(err)
@@ -197,6 +202,9 @@ func TestForeignSurroundings(t *testing.T) {
 		{args: start + dir + " --l1 http://127.0.0.1:1", code: 1, says: "--l1: ask L1 http://127.0.0.1:1"},
 		{args: start + dir + " --l1 " + notRPC.URL, code: 1, says: "it answers 404"},
 		{args: start + dir + " --l1 " + stranger.URL, code: 2, says: "do not belong together"},
+		{args: start + dir + " --l1 off", code: 2, says: "are bound to an L1"},
+		{args: start + unbound, code: 2, says: "are bound to no L1"},
+		{args: start + unbound + " --l1 " + stranger.URL, code: 2, says: "are bound to no L1"},
 		{args: start + dir + " --nats nats://127.0.0.1:1 --log-level warn", code: 1, says: "--nats: connect to nats"},
 		{args: start + dir + " --nats.listen " + busy.Addr().String() + " --log-level warn", code: 1, says: "address already in use"},
 		{args: "export --datadir " + dir + " --first 1000000 " + filepath.Join(t.TempDir(), "x"), code: 2, says: "above the last block"},

@@ -22,6 +22,7 @@ import (
 const (
 	envStore  = "MOTET_NATSTEST_STORE"
 	envPort   = "MOTET_NATSTEST_PORT"
+	envLax    = "MOTET_NATSTEST_LAX"
 	readyLine = "ready "
 	patience  = 20 * time.Second
 )
@@ -34,7 +35,8 @@ func ServeIfChild() {
 		return
 	}
 	opts := &server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: store, SyncAlways: true, NoLog: true,
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: store, SyncAlways: os.Getenv(envLax) == "", NoLog: true,
+		HTTPHost: "127.0.0.1", HTTPPort: server.RANDOM_PORT,
 	}
 	if port := os.Getenv(envPort); port != "" {
 		if _, err := fmt.Sscan(port, &opts.Port); err != nil {
@@ -49,7 +51,7 @@ func ServeIfChild() {
 	if !ns.ReadyForConnections(patience) {
 		fail(fmt.Errorf("not ready in %s", patience))
 	}
-	fmt.Println(readyLine + ns.ClientURL()) //nolint:forbidigo // the parent reads it
+	fmt.Println(readyLine + ns.MonitorAddr().String() + " " + ns.ClientURL()) //nolint:forbidigo // the parent reads it
 	ns.WaitForShutdown()
 	os.Exit(0)
 }
@@ -65,6 +67,9 @@ type Server struct {
 	t     testing.TB
 	store string
 	port  string
+	lax   bool
+
+	monitor string
 
 	mu  sync.Mutex
 	cmd *exec.Cmd
@@ -79,6 +84,19 @@ func Start(t testing.TB, store string) *Server {
 	return s
 }
 
+// StartLax is Start of a server that acknowledges before it syncs.
+func StartLax(t testing.TB, store string) *Server {
+	t.Helper()
+	s := &Server{t: t, store: store, lax: true}
+	s.Resume()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// MonitorURL returns the address of the server's monitor, which changes with a
+// restart.
+func (s *Server) MonitorURL() string { return "http://" + s.monitor }
+
 // URL returns the server's address.
 func (s *Server) URL() string { return "nats://" + s.Addr() }
 
@@ -90,6 +108,9 @@ func (s *Server) Resume() {
 	s.t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$") //nolint:gosec // the test binary itself
 	cmd.Env = append(os.Environ(), envStore+"="+s.store, envPort+"="+s.port)
+	if s.lax {
+		cmd.Env = append(cmd.Env, envLax+"=1")
+	}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -105,6 +126,7 @@ func (s *Server) Resume() {
 	if err != nil || !strings.HasPrefix(line, readyLine) {
 		s.t.Fatalf("nats-server process said %q: %v", line, err)
 	}
+	s.monitor, _, _ = strings.Cut(strings.TrimPrefix(line, readyLine), " ")
 	s.port = line[strings.LastIndex(line, ":")+1 : len(line)-1]
 }
 
