@@ -73,6 +73,9 @@ func setupConformance(fs *flag.FlagSet, run runTests) func(context.Context, stre
 
 func printConformance(w io.Writer, sum *conformance.Summary) {
 	fmt.Fprintf(w, "%d passed, %d failed, %d skipped; %d executions, %d of them thrown away\n", sum.Passed, sum.Failed, sum.Skipped, sum.Executions, sum.Aborts)
+	if sum.Combined > 0 {
+		fmt.Fprintf(w, "%d blocks of all cases of a test, too, which go-ethereum judged\n", sum.Combined)
+	}
 	// Each skipped test stands in the lines of --json.
 	for _, reason := range slices.Sorted(maps.Keys(sum.Reasons)) {
 		fmt.Fprintf(w, "skipped %5d: %s\n", sum.Reasons[reason], reason)

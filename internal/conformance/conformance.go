@@ -30,7 +30,8 @@ type Config struct {
 	Executor string
 	// Workers are the numbers of workers that Parallel runs with.
 	Workers []int
-	// Match selects tests by "FILE TEST FORK/INDEX"; nil selects all.
+	// Match selects tests by "FILE TEST FORK/INDEX"; nil selects all. The block of
+	// all cases of a state test is called "TEST (all cases in one block)".
 	Match *regexp.Regexp
 	// Sample runs one file in so many, always the same ones; below two, all.
 	Sample int
@@ -80,7 +81,8 @@ type Result struct {
 	// Reason says why a test was skipped, or what went wrong.
 	Reason string `json:"reason,omitempty"`
 
-	stats executor.Stats
+	stats    executor.Stats
+	combined bool // of several cases, in a block that no file holds
 }
 
 // ID names the test as Config.Match sees it.
@@ -94,6 +96,10 @@ type Summary struct {
 	Skipped int  `json:"skipped"`
 	// Reasons counts the skipped tests by reason.
 	Reasons map[string]int `json:"reasons"`
+	// Combined counts the blocks made of all cases that a state test has for a
+	// fork, in which all executors do what go-ethereum does. One in which they
+	// do not is a failure.
+	Combined int `json:"combined"`
 	// Executions and Aborts count the work of all executors.
 	Executions int `json:"executions"`
 	Aborts     int `json:"aborts"`
@@ -104,7 +110,11 @@ func (s *Summary) add(r *Result) {
 	s.Aborts += r.stats.Aborts
 	switch r.Verdict {
 	case Passed:
-		s.Passed++
+		if r.combined {
+			s.Combined++
+		} else {
+			s.Passed++
+		}
 	case Failed:
 		s.Failed++
 	case Skipped:
@@ -173,7 +183,9 @@ func run(ctx context.Context, c Config, k kind, report func(Result)) (Summary, e
 		case results := <-j.done:
 			for i := range results {
 				sum.add(&results[i])
-				report(results[i])
+				if !results[i].combined || results[i].Verdict == Failed {
+					report(results[i])
+				}
 			}
 		case <-ctx.Done():
 		}

@@ -36,15 +36,16 @@ func fixtures(t *testing.T, name string) string {
 
 // TestSample runs a part of the official tests; make conformance runs all.
 func TestSample(t *testing.T) {
-	c := Config{Paths: []string{fixtures(t, "ethereum-tests")}, Workers: []int{1, 2, 4}, Sample: 20}
 	for name, k := range map[string]struct {
-		run   func(context.Context, Config, func(Result)) (Summary, error)
-		least int
+		run    func(context.Context, Config, func(Result)) (Summary, error)
+		sample int
+		least  int
 	}{
-		"state": {StateTests, 600},
-		"block": {BlockTests, 300},
+		"state": {StateTests, 40, 300},
+		"block": {BlockTests, 20, 300},
 	} {
 		t.Run(name, func(t *testing.T) {
+			c := Config{Paths: []string{fixtures(t, "ethereum-tests")}, Workers: []int{1, 2, 4}, Sample: k.sample}
 			sum, err := k.run(t.Context(), c, func(r Result) {
 				if r.Verdict == Failed {
 					t.Errorf("%s: %s", r.ID(), r.Reason)
@@ -54,6 +55,9 @@ func TestSample(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("%+v", sum)
+			if name == "state" && sum.Combined < 50 {
+				t.Errorf("want more than %d blocks of all cases", sum.Combined)
+			}
 			// By a serial and five parallel executors.
 			if sum.Passed < k.least || sum.Executions < 6*k.least {
 				t.Errorf("%+v is too little for a sample", sum)
@@ -76,7 +80,7 @@ func TestSpeculation(t *testing.T) {
 			k = stateTests
 		}
 		for _, r := range tested(t, newTester(nil), k, f) {
-			if r.Verdict != Passed || r.stats.Aborts == 0 {
+			if r.Verdict != Passed || r.stats.Aborts == 0 || r.combined && r.stats.Executions < 4*leastCombined {
 				t.Errorf("%s: %s, %s, %+v", r.ID(), r.Verdict, r.Reason, r.stats)
 			}
 		}
@@ -100,10 +104,10 @@ func tested(t *testing.T, by *tester, k kind, f file) []Result {
 func TestExceptions(t *testing.T) {
 	f := members(t, stateTests, "GeneralStateTests/stCreate2/create2collisionStorageParis.json")[0]
 	results := tested(t, newTester(nil), stateTests, f)
-	if len(results) != 3 {
-		t.Errorf("want 3 cases, got %d", len(results))
+	if len(results) != 4 || !results[3].combined || results[3].Verdict != Passed {
+		t.Fatalf("want 3 cases and a block of them all, got %+v", results)
 	}
-	for _, r := range results {
+	for _, r := range results[:3] {
 		if r.Verdict != Skipped || !strings.Contains(r.Reason, "EIP-7610") {
 			t.Errorf("%s: %s, %s", r.ID(), r.Verdict, r.Reason)
 		}
@@ -305,7 +309,7 @@ func TestMatch(t *testing.T) {
 	if err := os.WriteFile(path, f.raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Paths: []string{path}, Executor: Serial, Match: regexp.MustCompile(`Cancun/0$`)}
+	c := Config{Paths: []string{path}, Executor: Serial, Match: regexp.MustCompile(`MaxTopic Cancun/0$`)}
 	sum, err := StateTests(t.Context(), c, func(Result) {})
 	if err != nil || sum.Passed != 1 || sum.Executions != 1 {
 		t.Errorf("%+v, %v", sum, err)

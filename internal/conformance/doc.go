@@ -11,6 +11,10 @@
 // it is known to decide otherwise than the files; see exception. In those the
 // executors must do what go-ethereum does, and the case counts as skipped.
 //
+// State tests have one transaction, block tests rarely more. So all cases of a
+// state test also run in one block, where they are in each other's way; there
+// go-ethereum's serial path says what is right, by package oracle.
+//
 // An executor knows neither headers nor roots. Those are checked by geth's
 // consensus engine and block validator, and computed over geth's tries from the
 // changes that the executor returns. Why a transaction must be refused is not

@@ -147,11 +147,10 @@ func (b *candidate) root(changes *motet.StateChanges, ends bool) (common.Hash, e
 	if err != nil {
 		return common.Hash{}, err
 	}
-	h := b.env.Header
-	rules := b.config.Rules(h.Number, h.Difficulty.Sign() == 0, h.Time)
+	rules := rulesOf(&b.env)
 	chain.ApplyChanges(db, rules, changes)
 	if ends {
-		b.bc.Engine().Finalize(b.bc, h, db, b.block.Body())
+		b.bc.Engine().Finalize(b.bc, b.env.Header, db, b.block.Body())
 	}
 	return db.IntermediateRoot(rules), db.Error()
 }

@@ -116,6 +116,17 @@ func (t *tester) stateFile(ctx context.Context, f file) ([]Result, error) {
 				}
 				results = append(results, r)
 			}
+			r := Result{File: f.name, Test: name + " (all cases in one block)", Fork: fork, combined: true}
+			if !t.wanted(&r) {
+				continue
+			}
+			ran, err := s.combined(ctx, &r)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", r.ID(), err)
+			}
+			if ran {
+				results = append(results, r)
+			}
 		}
 	}
 	return results, nil
@@ -270,7 +281,7 @@ func (s *stateRun) env(config *params.ChainConfig) executor.Env {
 		Config:    config,
 		Header:    h,
 		Parent:    &types.Header{Number: new(big.Int), Difficulty: new(big.Int), GasLimit: h.GasLimit},
-		State:     s.before(config.IsPrague(h.Number, h.Time)),
+		State:     s.memoryBefore(config.IsPrague(h.Number, h.Time)),
 		BlockHash: blockHash,
 	}
 }
@@ -280,10 +291,10 @@ func blockHash(number uint64) common.Hash {
 	return crypto.Keccak256Hash([]byte(strconv.FormatUint(number, 10)))
 }
 
-// before returns the state before. From Prague on a block cannot end without the
+// memoryBefore returns the state before for the executors. From Prague on a block cannot end without the
 // contracts of EIP-7002 and EIP-7251: where the test has none, the executors find
 // ones there that ask for nothing.
-func (s *stateRun) before(prague bool) *oracle.Memory {
+func (s *stateRun) memoryBefore(prague bool) *oracle.Memory {
 	if s.memory == nil {
 		s.memory = memoryOf(s.Pre)
 	}
@@ -327,21 +338,35 @@ func decode(env *executor.Env, encoded []byte) (*motet.Tx, error) {
 	return motet.RecoverTx(types.MakeSigner(config, h.Number, h.Time), tx)
 }
 
-// rootAfter returns the root of the state that changes make of the one before.
-func (s *stateRun) rootAfter(env *executor.Env, changes *motet.StateChanges) (common.Hash, error) {
+// before opens the state before.
+func (s *stateRun) before() (*state.StateDB, error) {
 	if s.states == nil {
 		pre := tests.MakePreState(rawdb.NewMemoryDatabase(), s.Pre, false, rawdb.HashScheme).StateDB
 		s.root, s.states = pre.IntermediateRoot(params.Rules{}), pre.Database()
 	}
-	db, err := state.New(s.root, s.states)
+	return state.New(s.root, s.states)
+}
+
+// rootAfter returns the root of the state that changes make of the one before.
+func (s *stateRun) rootAfter(env *executor.Env, changes *motet.StateChanges) (common.Hash, error) {
+	db, err := s.before()
 	if err != nil {
 		return common.Hash{}, err
 	}
-	rules := env.Config.Rules(env.Header.Number, env.Header.Difficulty.Sign() == 0, env.Header.Time)
-	chain.ApplyChanges(db, rules, changes)
-	// A reward of zero, which makes an account before EIP-158.
+	chain.ApplyChanges(db, rulesOf(env), changes)
+	return rootOf(env, db)
+}
+
+// rootOf returns the root after a reward of zero, which makes an account before
+// EIP-158.
+func rootOf(env *executor.Env, db *state.StateDB) (common.Hash, error) {
 	db.AddBalance(env.Header.Coinbase, new(uint256.Int), tracing.BalanceIncreaseRewardMineBlock)
-	return db.IntermediateRoot(rules), db.Error()
+	return db.IntermediateRoot(rulesOf(env)), db.Error()
+}
+
+func rulesOf(env *executor.Env) params.Rules {
+	h := env.Header
+	return env.Config.Rules(h.Number, h.Difficulty.Sign() == 0, h.Time)
 }
 
 func logsHash(receipts types.Receipts) common.Hash {
