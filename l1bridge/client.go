@@ -9,7 +9,6 @@ import (
 	"math/big"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 
 	"github.com/ethereum/go-ethereum"
@@ -46,7 +45,7 @@ func (c *Config) Validate() error {
 		}
 		u, err := url.Parse(raw)
 		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			return fmt.Errorf("L1 %q is no http or https URL", raw)
+			return errNoURL(raw)
 		}
 	}
 	if c.Log == nil {
@@ -54,6 +53,8 @@ func (c *Config) Validate() error {
 	}
 	return nil
 }
+
+func errNoURL(raw string) error { return fmt.Errorf("%q is no http or https URL", redact(raw)) }
 
 // Client is a connection to L1. It is safe for concurrent use.
 type Client struct {
@@ -75,17 +76,24 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	httpClient, transport := newHTTPClient()
-	rpcClient, err := rpc.DialOptions(ctx, cfg.URL, rpc.WithHTTPClient(httpClient))
+	if cfg.BeaconURL == "" {
+		cfg.BeaconURL = cfg.URL
+	}
+	c := &Client{log: cfg.Log, transport: newTransport(), url: redact(cfg.URL)}
+	toNode, err := clientTo(cfg.URL, c.transport)
 	if err != nil {
-		return nil, fmt.Errorf("dial L1 %s: %w", redact(cfg.URL), err)
+		return nil, err
 	}
-	c := &Client{log: cfg.Log, eth: ethclient.NewClient(rpcClient), transport: transport, url: redact(cfg.URL)}
-	beaconURL := cfg.BeaconURL
-	if beaconURL == "" {
-		beaconURL = cfg.URL
+	toBeacon, err := clientTo(cfg.BeaconURL, c.transport)
+	if err != nil {
+		return nil, err
 	}
-	c.beacon = &beacon{base: strings.TrimSuffix(beaconURL, "/"), http: httpClient}
+	rpcClient, err := rpc.DialOptions(ctx, c.url, rpc.WithHTTPClient(toNode))
+	if err != nil {
+		return nil, fmt.Errorf("dial L1 %s: %w", c.url, err)
+	}
+	c.eth = ethclient.NewClient(rpcClient)
+	c.beacon = &beacon{base: redact(cfg.BeaconURL), http: toBeacon}
 	if cfg.ArchiveDir != "" {
 		if c.archive, err = openBlobStore(cfg.ArchiveDir); err != nil {
 			return nil, err
@@ -198,13 +206,4 @@ func (r *rawHeader) UnmarshalJSON(b []byte) error {
 
 func originOf(h *types.Header) motet.Origin {
 	return motet.Origin{Number: h.Number.Uint64(), Hash: h.Hash(), Time: h.Time, PrevRandao: h.MixDigest}
-}
-
-// redact drops what may be secret from a URL: credentials, path and query.
-func redact(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "L1"
-	}
-	return u.Scheme + "://" + u.Host
 }

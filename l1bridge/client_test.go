@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -167,6 +169,58 @@ func TestBlobSources(t *testing.T) {
 				t.Errorf("asked %v, want %v", fake.asked, want)
 			}
 		})
+	}
+}
+
+// TestSecretsOfURLsStayInside: an L1 behind credentials, a key in the path and one
+// in the query can be used, and no error names them.
+func TestSecretsOfURLsStayInside(t *testing.T) {
+	l1 := l1test.StartDev(t)
+	s := newSUT(t, l1)
+	s.post(t, l1bridge.DABlobs, []byte("payload"))
+	tip, err := s.inbox(t, l1bridge.DAAuto).Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := url.Parse(l1.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		path, inside := strings.CutPrefix(r.URL.Path, "/v3/pathsekret")
+		if !inside || user != "me" || password != "wordsekret" || r.URL.Query().Get("key") != "querysekret" {
+			t.Errorf("asked %s as %q", r.URL, user)
+		}
+		r.URL.Path = path
+		httputil.NewSingleHostReverseProxy(to).ServeHTTP(w, r)
+	}))
+	secret := strings.Replace(front.URL, "://", "://me:wordsekret@", 1) + "/v3/pathsekret?key=querysekret"
+	read := func(cfg l1bridge.Config) (*l1bridge.Client, func() error) {
+		client := dialWith(t, cfg)
+		return client, func() error {
+			block, err := l1bridge.NewReader(client, l1bridge.ReaderConfig{Inbox: s.rollup.Inbox}).Block(t.Context(), tip.L1Block)
+			if err == nil && string(block.Batches[0].Payload) != "payload" {
+				t.Errorf("%+v", block)
+			}
+			return err
+		}
+	}
+	client, all := read(l1bridge.Config{URL: secret})
+	_, blobs := read(l1bridge.Config{URL: l1.URL, BeaconURL: secret})
+	for _, read := range []func() error{all, blobs} {
+		if err := read(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	front.Close()
+	_, dial := l1bridge.Dial(t.Context(), l1bridge.Config{URL: secret, Log: discard()})
+	_, bad := l1bridge.Dial(t.Context(), l1bridge.Config{URL: strings.Replace(secret, "http", "ftp", 1), Log: discard()})
+	_, eth := client.Eth().BlockNumber(t.Context())
+	for name, err := range map[string]error{"dial": dial, "bad URL": bad, "ethclient": eth, "read": all(), "beacon": blobs()} {
+		if err == nil || strings.Contains(err.Error(), "sekret") || !strings.Contains(err.Error(), "127.0.0.1") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

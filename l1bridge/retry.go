@@ -24,15 +24,14 @@ type retrier struct {
 	next http.RoundTripper
 }
 
-func newHTTPClient() (*http.Client, *http.Transport) {
-	transport := &http.Transport{
+func newTransport() *http.Transport {
+	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		ResponseHeaderTimeout: answerTimeout,
 		IdleConnTimeout:       90 * time.Second,
 		MaxIdleConnsPerHost:   8,
 	}
-	return &http.Client{Transport: &retrier{next: transport}}, transport
 }
 
 // RoundTrip implements http.RoundTripper.

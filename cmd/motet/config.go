@@ -65,8 +65,9 @@ func isRedacted(value string) bool {
 	return value == hidden || strings.Contains(value, "://") && strings.Contains(value, hidden)
 }
 
-// redact hides what must not be shown: a phrase of accounts that is not the
-// well-known one, and passwords in URLs.
+// redact hides what must not be shown of a setting: a phrase of accounts that is
+// not the well-known one, and in URLs passwords, tokens, and for an L1 the path and
+// the query, which are where providers put the key.
 func redact(name, value string) string {
 	if name == "mnemonic" && value != wallet.DefaultMnemonic {
 		return hidden
@@ -75,10 +76,45 @@ func redact(name, value string) string {
 	if !ok {
 		return value
 	}
-	if at := strings.LastIndex(rest, "@"); at >= 0 {
-		if user, _, hasPassword := strings.Cut(rest[:at], ":"); hasPassword {
-			return scheme + "://" + user + ":" + hidden + rest[at:]
+	user, rest := redactUser(name, rest)
+	if host, path, ok := cutAny(rest, "/?"); ok && (name == "l1" || name == "l1.beacon") {
+		if rest = host; path != "" {
+			rest += "/" + hidden
 		}
 	}
-	return value
+	if path, query, ok := strings.Cut(rest, "?"); ok {
+		pairs := strings.Split(query, "&")
+		for i, pair := range pairs {
+			if key, _, _ := strings.Cut(pair, "="); strings.Contains(strings.ToLower(key), "password") {
+				pairs[i] = key + "=" + hidden
+			}
+		}
+		rest = path + "?" + strings.Join(pairs, "&")
+	}
+	return scheme + "://" + user + rest
+}
+
+// redactUser splits what follows the scheme of a URL into the user, without a
+// password, and the rest. In the URL of NATS a user alone is a token.
+func redactUser(name, rest string) (user, after string) {
+	at := strings.LastIndex(rest, "@")
+	if at < 0 {
+		return "", rest
+	}
+	user, _, hasPassword := strings.Cut(rest[:at], ":")
+	switch {
+	case hasPassword:
+		user += ":" + hidden
+	case name == "nats":
+		user = hidden
+	}
+	return user + "@", rest[at+1:]
+}
+
+// cutAny cuts s at the first of the characters in chars.
+func cutAny(s, chars string) (before, after string, found bool) {
+	if i := strings.IndexAny(s, chars); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return s, "", false
 }

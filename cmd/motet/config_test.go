@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/motet-evm/motet/internal/wallet"
 )
 
 // inProcess runs a command line in this process.
@@ -101,5 +103,54 @@ func TestRedactedSettingIsRefused(t *testing.T) {
 	}
 	if code, _, errs = inProcess(t, append([]string{"config", "check", "--config", file}, args...)...); code != exitOK {
 		t.Errorf("%d %s", code, errs)
+	}
+}
+
+// TestRedact: what is shown of a URL tells where it leads and no secret.
+func TestRedact(t *testing.T) {
+	for _, c := range []struct{ name, value, want string }{
+		{"mnemonic", "legal winner thank", "…"},
+		{"mnemonic", wallet.DefaultMnemonic, wallet.DefaultMnemonic},
+		{"l1", "embedded", "embedded"},
+		{"l1", "http://127.0.0.1:8545", "http://127.0.0.1:8545"},
+		{"l1", "http://127.0.0.1:8545/", "http://127.0.0.1:8545"},
+		{"l1", "https://l1.example/v3/sekret", "https://l1.example/…"},
+		{"l1.beacon", "https://u:sekret@l1.example?key=sekret", "https://u:…@l1.example/…"},
+		{"nats", "nats://n.example:4222", "nats://n.example:4222"},
+		{"nats", "nats://u:sekret@n.example", "nats://u:…@n.example"},
+		{"nats", "nats://sekret@n.example", "nats://…@n.example"},
+		{"nats", "nats://u:sek/re?t@n.example", "nats://u:…@n.example"},
+		{"postgres", "postgres://u@h/d?sslmode=disable", "postgres://u@h/d?sslmode=disable"},
+		{"postgres", "postgres://u:sekret@h/d?sslmode=disable&sslpassword=sekret", "postgres://u:…@h/d?sslmode=disable&sslpassword=…"},
+		{"datadir", "a://b…", "a://b…"},
+	} {
+		got := redact(c.name, c.value)
+		if got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.name, c.value, got, c.want)
+		}
+		if isRedacted(got) != strings.Contains(got, hidden) {
+			t.Errorf("%s is not told from what can be read back", got)
+		}
+	}
+}
+
+// TestSecretsAreNotShown: no message of a command that cannot reach a server
+// holds the password, token or key of its URL.
+func TestSecretsAreNotShown(t *testing.T) {
+	for _, args := range []string{
+		"dev --http.port 0 --l1 off --postgres off --nats nats://u:sekret@127.0.0.1:1",
+		"dev --http.port 0 --l1 off --postgres off --nats nats://sekret@127.0.0.1:1",
+		"dev --http.port 0 --l1 off --postgres off --nats nats://u:sekret@127.0.0.1:port",
+		"dev --http.port 0 --postgres off --l1 http://u:sekret@127.0.0.1:1/v3/sekret?key=sekret",
+		"dev --http.port 0 --postgres off --l1 http://127.0.0.1:port/v3/sekret",
+		"dev --l1.beacon ftp://127.0.0.1/v3/sekret",
+		"dev --postgres postgres://u:sekret@127.0.0.1:port/d",
+		"rebuild-index --postgres postgres://u:sekret@127.0.0.1:1/d?sslpassword=sekret",
+		"rebuild-index --postgres postgres://u:sekret@127.0.0.1:port/d",
+	} {
+		code, out, errs := inProcess(t, strings.Fields(args)...)
+		if code == exitOK || errs == "" || strings.Contains(out+errs, "sekret") {
+			t.Errorf("motet %s: exit code %d, %s%s", args, code, out, errs)
+		}
 	}
 }

@@ -321,7 +321,8 @@ func (n *node) describe(addr net.Addr) {
 	r.GenesisFile = genesisPath(n.cfg.datadir)
 	if n.l1 != nil {
 		path := rollupPath(n.cfg.datadir)
-		r.RollupFile, r.L1HTTP, r.L1Beacon = &path, &n.l1.http, &n.l1.beacon
+		node, beacon := redact("l1", n.l1.http), redact("l1.beacon", n.l1.beacon)
+		r.RollupFile, r.L1HTTP, r.L1Beacon = &path, &node, &beacon
 		r.L1Contracts = &l1Contracts{Inbox: n.rollup.Inbox, Bridge: n.rollup.Bridge, Outputs: n.rollup.Outputs}
 	} else {
 		r.notes["L1"] = "no batches are posted and no block becomes safe"

@@ -164,7 +164,7 @@ func (c *devConfig) validateEndpoints() error {
 		u, err := url.Parse(e.value)
 		if err != nil || u.Host == "" || !slices.Contains(e.schemes, u.Scheme) {
 			choices := append(slices.DeleteFunc(e.words, func(w string) bool { return w == "" }), "a URL "+e.schemes[0]+"://…")
-			return fmt.Errorf("%s %q: use %s: %w", e.flag, redact(e.flag, e.value), strings.Join(choices, ", "), errUsage)
+			return fmt.Errorf("%s %q: use %s: %w", e.flag, redact(strings.TrimPrefix(e.flag, "--"), e.value), strings.Join(choices, ", "), errUsage)
 		}
 	}
 	if c.natsListen != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -112,13 +113,13 @@ func Connect(ctx context.Context, cfg Config, deps Deps) (*Conn, error) {
 			c.log.Info("nats connection reports", slog.Any("err", err))
 		}),
 	}
-	url := cfg.URL
+	server := cfg.URL
 	if s := deps.Server; s != nil {
-		url = ""
+		server = ""
 		opts = append(opts, nats.InProcessServer(s.ns), nats.UserInfo(roleUser, s.password))
 	}
-	if c.nc, err = nats.Connect(url, opts...); err != nil {
-		return nil, fmt.Errorf("connect to nats at %q: %w (%w)", cfg.URL, err, motet.ErrUnavailable)
+	if c.nc, err = nats.Connect(server, opts...); err != nil {
+		return nil, fmt.Errorf("connect to nats at %q: %w (%w)", hostOf(server), err, motet.ErrUnavailable)
 	}
 	if c.js, err = jetstream.New(c.nc); err != nil {
 		c.nc.Close()
@@ -128,7 +129,7 @@ func Connect(ctx context.Context, cfg Config, deps Deps) (*Conn, error) {
 	defer cancel()
 	if _, err := c.js.AccountInfo(ask); err != nil {
 		c.nc.Close()
-		return nil, fmt.Errorf("ask nats at %q for jetstream: %w", cfg.URL, unavailable(err))
+		return nil, fmt.Errorf("ask nats at %q for jetstream: %w", hostOf(server), unavailable(err))
 	}
 	if deps.Server == nil {
 		if err := checkSync(ctx, cfg, deps.Log); err != nil {
@@ -137,6 +138,15 @@ func Connect(ctx context.Context, cfg Config, deps Deps) (*Conn, error) {
 		}
 	}
 	return c, nil
+}
+
+// hostOf is what may be shown of a server's URL, which can hold a password.
+func hostOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "?"
+	}
+	return u.Host
 }
 
 // Close closes the connection. Appends in progress end with an error.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,9 +93,9 @@ func TestNoListener(t *testing.T) {
 }
 
 func TestConnectNowhere(t *testing.T) {
-	_, err := Connect(t.Context(), Config{URL: "nats://127.0.0.1:1", Timeout: time.Second},
+	_, err := Connect(t.Context(), Config{URL: "nats://me:sekret@127.0.0.1:1", Timeout: time.Second},
 		Deps{Log: slog.New(slog.DiscardHandler)})
-	if !errors.Is(err, motet.ErrUnavailable) {
+	if !errors.Is(err, motet.ErrUnavailable) || strings.Contains(err.Error(), "sekret") || !strings.Contains(err.Error(), "127.0.0.1:1") {
 		t.Fatal(err)
 	}
 }
