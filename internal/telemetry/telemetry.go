@@ -33,17 +33,23 @@ func NewLogger(w io.Writer, format, level string) (*slog.Logger, error) {
 	case "logfmt":
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: lvl})), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: lvl, ReplaceAttr: lowerLevel})), nil
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: lvl, ReplaceAttr: plain})), nil
 	default:
 		return nil, fmt.Errorf("log format %q: use auto, json or logfmt", format)
 	}
 }
 
-func lowerLevel(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.LevelKey {
+// plain writes levels in lower case and durations as seconds, which slog's JSON
+// gives as nanoseconds.
+func plain(groups []string, a slog.Attr) slog.Attr {
+	switch {
+	case len(groups) == 0 && a.Key == slog.LevelKey:
 		return slog.String(slog.LevelKey, strings.ToLower(a.Value.String()))
+	case a.Value.Kind() == slog.KindDuration:
+		return slog.Float64(a.Key, a.Value.Duration().Seconds())
+	default:
+		return a
 	}
-	return a
 }
 
 // NewRegistry returns a registry that holds the metrics of the Go runtime, of

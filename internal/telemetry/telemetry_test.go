@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLoggerFormatsAndLevels(t *testing.T) {
@@ -29,6 +30,21 @@ func TestLoggerFormatsAndLevels(t *testing.T) {
 	log.Warn("slow", "elapsed", "2s")
 	if got := buf.String(); !strings.Contains(got, "level=WARN msg=slow elapsed=2s") {
 		t.Fatal(got)
+	}
+}
+
+// TestDurationsAreSeconds: JSON has no unit, so there is one for all.
+func TestDurationsAreSeconds(t *testing.T) {
+	var buf bytes.Buffer
+	log, err := NewLogger(&buf, "json", "info")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.With("pause", 3*time.Second).WithGroup("batch").Info("posted", "elapsed", 2167517*time.Nanosecond)
+	for _, want := range []string{`"pause":3,`, `"elapsed":0.002167517}`} {
+		if !strings.Contains(buf.String(), want) {
+			t.Errorf("%s is not in %s", want, buf.String())
+		}
 	}
 }
 
