@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -77,8 +78,7 @@ func StartCluster(ctx context.Context, config ClusterConfig) (*Cluster, error) {
 	if err := c.initialise(ctx); err != nil {
 		return nil, err
 	}
-	// A socket's path may have 107 bytes, which a data directory easily exceeds.
-	if c.sockets, err = os.MkdirTemp("/tmp", "motet-pg"); err != nil {
+	if err := c.makeSockets(); err != nil {
 		return nil, fmt.Errorf("create socket directory: %w", err)
 	}
 	if err := c.drop.own(c.sockets); err != nil {
@@ -95,6 +95,25 @@ func StartCluster(ctx context.Context, config ClusterConfig) (*Cluster, error) {
 		return nil, errors.Join(err, c.Stop())
 	}
 	return c, nil
+}
+
+// makeSockets makes the directory of the sockets, whose path may have 107 bytes
+// only, which a data directory easily exceeds. One that a crash left is removed.
+func (c *Cluster) makeSockets() error {
+	const parent, prefix = "/tmp", "motet-pg"
+	note := filepath.Join(c.dir, "sockets")
+	if old, err := os.ReadFile(note); err == nil {
+		if name := filepath.Base(string(old)); strings.HasPrefix(name, prefix) {
+			if err := os.RemoveAll(filepath.Join(parent, name)); err != nil {
+				c.config.Log.Warn("socket directory is left over", slog.Any("err", err))
+			}
+		}
+	}
+	var err error
+	if c.sockets, err = os.MkdirTemp(parent, prefix); err != nil {
+		return err
+	}
+	return os.WriteFile(note, []byte(c.sockets), 0o600)
 }
 
 // findBinaries looks where distributions put Postgres.

@@ -6,9 +6,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -411,6 +413,10 @@ func TestClusterDiesWithItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	parent.Wait()
+	sockets, err := os.ReadFile(filepath.Join(dir, "sockets"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	// At once, while the old one may still be going down.
 	c, err := indexer.StartCluster(t.Context(), indexer.ClusterConfig{Dir: dir, Unsafe: true})
 	if err != nil {
@@ -420,6 +426,9 @@ func TestClusterDiesWithItsParent(t *testing.T) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err == nil && !strings.Contains(string(stat), ") Z ") {
 		t.Fatalf("the orphan lives on: %s", stat)
+	}
+	if _, err := os.Stat(string(sockets)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s of the killed one is left: %v", sockets, err)
 	}
 	if err := c.Stop(); err != nil {
 		t.Fatal(err)
