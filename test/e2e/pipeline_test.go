@@ -53,6 +53,37 @@ func TestPipelineAnvil(t *testing.T) {
 	compare(t, want, verify(t, last, "--l1", l1, "--l1.beacon", beacon, "--rollup", rollup, "--genesis", genesis))
 }
 
+// market is a Uniswap v2 pool of two tokens that it has a million of each of.
+type market struct {
+	c                    castWallet
+	gold, silver, router common.Address
+}
+
+const deadline = "99999999999"
+
+func openMarket(t *testing.T, c castWallet) *market {
+	t.Helper()
+	token := artifact(t, "@openzeppelin/contracts/build/contracts/ERC20PresetMinterPauser.json")
+	m := &market{c: c}
+	m.gold = c.create(token, "constructor(string,string)", "Gold", "GLD")
+	m.silver = c.create(token, "constructor(string,string)", "Silver", "SLV")
+	factory := c.create(artifact(t, "@uniswap/v2-core/build/UniswapV2Factory.json"), "constructor(address)", c.addr.Hex())
+	m.router = c.create(artifact(t, "@uniswap/v2-periphery/build/UniswapV2Router02.json"), "constructor(address,address)", factory.Hex(), m.gold.Hex())
+	for _, tok := range []common.Address{m.gold, m.silver} {
+		c.send(tok.Hex(), "mint(address,uint256)", c.addr.Hex(), "1000000000000")
+		c.send(tok.Hex(), "approve(address,uint256)", m.router.Hex(), "1000000000000")
+	}
+	c.send(m.router.Hex(), "addLiquidity(address,address,uint256,uint256,uint256,uint256,address,uint256)",
+		m.gold.Hex(), m.silver.Hex(), "1000000", "1000000", "0", "0", c.addr.Hex(), deadline)
+	return m
+}
+
+// swap sells a thousand of gold for silver.
+func (m *market) swap(to string) castReceipt {
+	return m.c.send(m.router.Hex(), "swapExactTokensForTokens(uint256,uint256,address[],address,uint256)",
+		"1000", "1", "["+m.gold.Hex()+","+m.silver.Hex()+"]", to, deadline)
+}
+
 // usePipeline does what a newcomer would and returns the block of the last
 // transaction, which is safe by then.
 func usePipeline(t *testing.T, n *nodetest.Node) uint64 {
@@ -65,20 +96,9 @@ func usePipeline(t *testing.T, n *nodetest.Node) uint64 {
 		t.Errorf("balance of the recipient is %s", got)
 	}
 
-	token := artifact(t, "@openzeppelin/contracts/build/contracts/ERC20PresetMinterPauser.json")
-	gold := c.create(token, "constructor(string,string)", "Gold", "GLD")
-	silver := c.create(token, "constructor(string,string)", "Silver", "SLV")
-	factory := c.create(artifact(t, "@uniswap/v2-core/build/UniswapV2Factory.json"), "constructor(address)", c.addr.Hex())
-	router := c.create(artifact(t, "@uniswap/v2-periphery/build/UniswapV2Router02.json"), "constructor(address,address)", factory.Hex(), gold.Hex())
-	for _, tok := range []common.Address{gold, silver} {
-		c.send(tok.Hex(), "mint(address,uint256)", c.addr.Hex(), "1000000000000")
-		c.send(tok.Hex(), "approve(address,uint256)", router.Hex(), "1000000000000")
-	}
-	const deadline = "99999999999"
-	c.send(router.Hex(), "addLiquidity(address,address,uint256,uint256,uint256,uint256,address,uint256)",
-		gold.Hex(), silver.Hex(), "1000000", "1000000", "0", "0", c.addr.Hex(), deadline)
-	swap := c.send(router.Hex(), "swapExactTokensForTokens(uint256,uint256,address[],address,uint256)",
-		"1000", "1", "["+gold.Hex()+","+silver.Hex()+"]", other, deadline)
+	m := openMarket(t, c)
+	swap := m.swap(other)
+	silver := m.silver
 	if got := c.run("call", silver.Hex(), "balanceOf(address)(uint256)", other); got != "996" {
 		t.Errorf("the swap paid %s, want 996", got)
 	}

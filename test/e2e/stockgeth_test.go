@@ -19,14 +19,13 @@ import (
 const blocks = 220
 
 // TestStockGethAcceptsOurBlocks feeds every sealed block to an unmodified geth,
-// deployments and reverts among them, then rolls it back and forth.
+// deployments, swaps and reverts among them, then rolls it back and forth.
 func TestStockGethAcceptsOurBlocks(t *testing.T) {
 	n := nodetest.Start(t, "--block-time", "0", "--l1", "off", "--postgres", "off", "--datadir", t.TempDir())
 	c := newCast(t, n)
 	s := newSender(t, n, 2)
-	token := c.create(artifact(t, "@openzeppelin/contracts/build/contracts/ERC20PresetMinterPauser.json"),
-		"constructor(string,string)", "Gold", "GLD")
-	first := c.send(token.Hex(), "mint(address,uint256)", c.addr.Hex(), "1000").TransactionHash
+	m := openMarket(t, c)
+	token, first := m.gold, m.swap(c.addr.Hex()).TransactionHash
 	// init code that reverts, and one that deploys a contract reverting when called
 	s.send(nil, common.FromHex("0x60006000fd"))
 	reverter := s.send(nil, common.FromHex("0x6460006000fd6000526005601bf3"))
@@ -38,10 +37,12 @@ func TestStockGethAcceptsOurBlocks(t *testing.T) {
 		if head >= blocks {
 			break
 		}
-		// A transfer that succeeds and a token transfer that reverts, in turns.
-		if head%2 == 0 {
+		switch {
+		case head%20 == 0:
+			m.swap(n.Accounts[1].Address.Hex())
+		case head%2 == 0:
 			s.send(&common.Address{0xaa, byte(head)}, nil)
-		} else {
+		default: // reverts
 			s.send(&token, append(common.FromHex("0xa9059cbb"), make([]byte, 64)...))
 		}
 	}
