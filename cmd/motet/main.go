@@ -11,11 +11,11 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"slices"
 	"strings"
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/internal/chain"
+	"github.com/motet-evm/motet/internal/telemetry"
 	"github.com/motet-evm/motet/l1bridge"
 )
 
@@ -142,7 +142,7 @@ func report(w io.Writer, name string, err error) int {
 	if err == nil {
 		return exitOK
 	}
-	text := oneLine(err.Error())
+	text := telemetry.OneLine(err.Error())
 	for _, class := range []error{errUsage, errMismatch} {
 		text = strings.TrimPrefix(strings.TrimSuffix(text, ": "+class.Error()), class.Error()+": ")
 	}
@@ -157,22 +157,6 @@ func report(w io.Writer, name string, err error) int {
 	default:
 		return exitFailure
 	}
-}
-
-// oneLine joins the lines of an error's text; joined errors have several.
-func oneLine(text string) string {
-	var lines []string
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		switch last := len(lines) - 1; {
-		case line == "" || slices.Contains(lines, line):
-		case last >= 0 && strings.HasSuffix(lines[last], ":"):
-			lines[last] += " " + line
-		default:
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines, "; ")
 }
 
 // find matches the longest command name at the start of args.

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/internal/telemetry"
 	"github.com/motet-evm/motet/migrations"
 )
 
@@ -48,6 +49,7 @@ type Indexer struct {
 	config  Config
 	deps    Deps
 	metrics *metrics
+	outage  telemetry.Outage
 }
 
 // New returns an indexer. It connects in Run.
@@ -66,8 +68,9 @@ func New(config Config, deps Deps) (*Indexer, error) {
 }
 
 // Run indexes until ctx ends. It connects and migrates by itself, and again
-// after Postgres was away, and returns an error only for what does not heal: a
-// newer schema, the index of another chain, motet.ErrHalt.
+// after Postgres was away: one line tells of an outage, one that it is over. It
+// returns an error only for what does not heal: a newer schema, the index of
+// another chain, motet.ErrHalt.
 func (ix *Indexer) Run(ctx context.Context) error {
 	pause := ix.config.RetryMin
 	for {
@@ -82,7 +85,10 @@ func (ix *Indexer) Run(ctx context.Context) error {
 			pause = ix.config.RetryMin
 		}
 		ix.metrics.retries.Inc()
-		ix.deps.Log.Warn("index interrupted", "err", err)
+		if ix.outage.Fail(err) {
+			reason, _ := ix.outage.State()
+			ix.deps.Log.Warn("index interrupted", "err", reason)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -152,7 +158,10 @@ func Rebuild(ctx context.Context, url string) error {
 		return errors.New("index URL is not a Postgres connection string")
 	}
 	db := stdlib.OpenDB(*config)
-	return errors.Join(migrations.Down(ctx, db), migrations.Up(ctx, db), db.Close())
+	if err := migrations.Down(ctx, db); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	return errors.Join(migrations.Up(ctx, db), db.Close())
 }
 
 // catchUp applies blocks until the cursor is at the head.
@@ -164,12 +173,21 @@ func (ix *Indexer) catchUp(ctx context.Context, w *writer) error {
 		head := ix.deps.Source.Head()
 		ix.metrics.head.Set(float64(head.Number))
 		if w.begun && w.cursor == head {
+			ix.goesOn()
 			return nil
 		}
 		if err := ix.step(ctx, w); err != nil {
 			return err
 		}
+		ix.goesOn()
 		ix.metrics.indexed.Set(float64(w.cursor.Number))
+	}
+}
+
+// goesOn notes that the index can be written.
+func (ix *Indexer) goesOn() {
+	if lasted, ended := ix.outage.End(); ended {
+		ix.deps.Log.Info("index goes on", "elapsed", lasted)
 	}
 }
 

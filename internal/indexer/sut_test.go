@@ -188,9 +188,14 @@ const testStatementTimeout = time.Second
 // it earlier.
 func start(t *testing.T, url string, m *maker, c *testChain) (stop func() error) {
 	t.Helper()
+	return startLogging(t, url, m, c, slog.New(slog.DiscardHandler))
+}
+
+func startLogging(t *testing.T, url string, m *maker, c *testChain, log *slog.Logger) (stop func() error) {
+	t.Helper()
 	config := indexer.DefaultConfig()
 	config.URL, config.RetryMax, config.StatementTimeout = url, 200*time.Millisecond, testStatementTimeout
-	ix, err := indexer.New(config, indexer.Deps{Source: c, Signer: m.signer(), Log: slog.New(slog.DiscardHandler)})
+	ix, err := indexer.New(config, indexer.Deps{Source: c, Signer: m.signer(), Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
