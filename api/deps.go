@@ -24,6 +24,7 @@ type Deps struct {
 	// if nothing is posted.
 	Posted     func() uint64
 	Checks     []Check
+	Notes      []Note
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer

@@ -3,7 +3,7 @@
 //
 //	POST /              JSON-RPC; GET with an upgrade header: WebSocket
 //	/v1                 REST and server-sent events
-//	/livez /readyz      probes; /healthz is /livez
+//	/livez /readyz      probes; /healthz is /livez, /readyz?verbose has all checks and notes
 //	/metrics            Prometheus
 //	/chain.json         EIP-3085, for wallets
 //	/ui                 one page that shows the chain live

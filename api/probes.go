@@ -19,10 +19,13 @@ type checkResult struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Reason string `json:"reason,omitempty"`
+	// Informational lines do not decide on readiness.
+	Informational bool       `json:"informational,omitempty"`
+	Since         *time.Time `json:"since,omitempty"`
 }
 
-// ready runs the checks and lists those that fail, or all if the query has
-// verbose.
+// ready runs the checks and lists those that fail, or all and the notes if the
+// query has verbose.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
@@ -46,11 +49,26 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	for _, c := range s.checks {
 		add(c.Name, c.Run(ctx))
 	}
+	if verbose {
+		for _, n := range s.notes {
+			results = append(results, noted(n))
+		}
+	}
 	out := map[string]any{"status": "ok", "checks": results}
 	if status != http.StatusOK {
 		out["status"] = "not ready"
 	}
 	writeJSON(w, status, out)
+}
+
+func noted(n Note) checkResult {
+	reason, since := n.State()
+	res := checkResult{Name: n.Name, OK: reason == "", Reason: reason, Informational: true}
+	if !res.OK {
+		since = since.UTC().Truncate(time.Second)
+		res.Since = &since
+	}
+	return res
 }
 
 var errStopping = &Error{Code: CodeUnavailable, Message: "the server is stopping"}

@@ -161,6 +161,27 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
+// TestNotesInformOnly: what does not stop blocks stands in the verbose answer, and
+// the node stays ready.
+func TestNotesInformOnly(t *testing.T) {
+	reason, since := "", time.Time{}
+	s := newSUT(t, func(_ *Config, d *Deps) {
+		d.Notes = []Note{{Name: "l1", State: func() (string, time.Time) { return reason, since }}}
+	})
+	const serving = `{"name":"serving","ok":true}`
+	ask := func(path, checks string) {
+		t.Helper()
+		status, answer := s.get(path)
+		if want := `{"checks":[` + checks + `],"status":"ok"}`; status != 200 || strings.TrimSpace(answer) != want {
+			t.Errorf("%d %s, want %s", status, answer, want)
+		}
+	}
+	ask("/readyz?verbose", serving+`,{"name":"l1","ok":true,"informational":true}`)
+	reason, since = "connection refused", time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600))
+	ask("/readyz?verbose", serving+`,{"name":"l1","ok":false,"reason":"connection refused","informational":true,"since":"2026-01-02T02:04:05Z"}`)
+	ask("/readyz", "")
+}
+
 // event is one of an event stream.
 type event struct{ id, name, data string }
 

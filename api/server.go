@@ -40,12 +40,22 @@ type Check struct {
 	Run func(ctx context.Context) error
 }
 
+// Note is a line of /readyz?verbose that does not decide on readiness: blocks go
+// on without the part that it tells of.
+type Note struct {
+	Name string
+	// State returns why the part waits, in words for an operator, and since when;
+	// "" while it does not.
+	State func() (reason string, since time.Time)
+}
+
 // Server answers clients.
 type Server struct {
 	cfg     Config
 	log     *slog.Logger
 	metrics *metrics
 	checks  []Check
+	notes   []Note
 
 	chain     *chain.Chain
 	pool      *mempool.Pool
@@ -94,7 +104,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	cfg = cfg.withDefaults()
 	db := rawdb.NewMemoryDatabase()
 	s := &Server{
-		cfg: cfg, log: deps.Log, checks: deps.Checks,
+		cfg: cfg, log: deps.Log, checks: deps.Checks, notes: deps.Notes,
 		chain: deps.Chain, pool: deps.Pool, sequencer: deps.Sequencer, logs: deps.Events,
 		config: deps.Chain.ChainConfig(), posted: deps.Posted, gatherer: deps.Gatherer,
 		rpc: rpc.NewServer(), upstream: newUpstream(deps.Chain.APIs()),

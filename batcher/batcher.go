@@ -14,6 +14,7 @@ import (
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/internal/batchcodec"
 	"github.com/motet-evm/motet/internal/derive"
+	"github.com/motet-evm/motet/internal/telemetry"
 	"github.com/motet-evm/motet/l1bridge"
 )
 
@@ -126,6 +127,7 @@ type Batcher struct {
 	cfg     Config
 	deps    Deps
 	metrics *metrics
+	outage  telemetry.Outage
 
 	// Owned by Run.
 	job     *job            // the batch under way, or the last one
@@ -160,6 +162,10 @@ func New(cfg Config, deps Deps) (*Batcher, error) {
 	return &Batcher{cfg: cfg.withDefaults(), deps: deps, metrics: m, density: 1}, nil
 }
 
+// Outage returns why and since when no batch can be posted, in one line; "" while
+// they can.
+func (b *Batcher) Outage() (reason string, since time.Time) { return b.outage.State() }
+
 // Run posts batches until ctx ends. An error that wraps motet.ErrHalt says that
 // the chain must not be posted: a second opinion differs, or derivation refused
 // a batch of ours.
@@ -171,9 +177,11 @@ func (b *Batcher) Run(ctx context.Context) error {
 	for {
 		pause := b.cfg.PollInterval
 		err := b.round(ctx)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // what ended the round is the stop
+		}
+		b.outage.Note(err)
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err == nil:
 			quiet = ""
 		case errors.Is(err, motet.ErrHalt):

@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/internal/telemetry"
 	"github.com/motet-evm/motet/l1bridge/bindings"
 )
 
@@ -36,6 +37,7 @@ type Reader struct {
 
 	// confirmed is the newest block at the confirmation depth that Run saw.
 	confirmed atomic.Pointer[motet.Origin]
+	outage    telemetry.Outage
 }
 
 // NewReader returns a reader through c.
@@ -114,23 +116,27 @@ func (r *Reader) NextOrigin(_ context.Context, current motet.Origin) (motet.Orig
 	return *confirmed, nil
 }
 
+// Outage returns why and since when L1 does not answer Run, in one line; "" while
+// it does.
+func (r *Reader) Outage() (reason string, since time.Time) { return r.outage.State() }
+
 // Run follows L1's head until ctx ends. Outages of L1 are logged once when they
 // begin and once when they end.
 func (r *Reader) Run(ctx context.Context) error {
 	tick := time.NewTicker(r.cfg.PollInterval)
 	defer tick.Stop()
-	away := false
 	for {
 		err := r.follow(ctx)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil
-		case err != nil && !away:
-			r.client.log.Warn("L1 is away", "err", err)
-		case err == nil && away:
-			r.client.log.Info("L1 is back")
 		}
-		away = err != nil
+		if err != nil {
+			if r.outage.Fail(err) {
+				r.client.log.Warn("L1 is away", "err", err)
+			}
+		} else if lasted, ended := r.outage.End(); ended {
+			r.client.log.Info("L1 is back", "elapsed", lasted)
+		}
 		select {
 		case <-ctx.Done():
 			return nil

@@ -58,6 +58,7 @@ type node struct {
 	l1       *l1Parts
 	chain    *chain.Chain
 	checks   []api.Check
+	notes    []api.Note
 	ready    *ready
 }
 
@@ -88,7 +89,7 @@ func runDev(ctx context.Context, cfg *devConfig, io streams, log *slog.Logger) (
 			return err
 		}
 	}
-	deps.Checks = n.checks
+	deps.Checks, deps.Notes = n.checks, n.notes
 	cfg.api.Dev, cfg.api.Version = true, version()
 	server, err := api.New(cfg.api, deps)
 	if err != nil {

@@ -53,6 +53,10 @@ func (n *node) addRollup(deps *api.Deps) error {
 	n.Add("L1 reader", n.l1.reader.Run)
 	n.Add("replica", rep.Run)
 	n.Add("batcher", b.Run)
+	n.notes = append(n.notes,
+		api.Note{Name: "l1", State: n.l1.reader.Outage},
+		api.Note{Name: "derivation", State: rep.Outage},
+		api.Note{Name: "batcher", State: b.Outage})
 	n.Add("posted", func(ctx context.Context) error { return n.followPosted(ctx, posted) })
 	return nil
 }
@@ -110,6 +114,7 @@ func (n *node) addIndex(ctx context.Context) error {
 		return fmt.Errorf("make the indexer: %w", err)
 	}
 	n.Add("indexer", ix.Run)
+	n.notes = append(n.notes, api.Note{Name: "indexer", State: ix.Outage})
 	return nil
 }
 

@@ -67,6 +67,10 @@ func New(config Config, deps Deps) (*Indexer, error) {
 	return &Indexer{config: config, deps: deps, metrics: m}, nil
 }
 
+// Outage returns why and since when the index cannot be written, in one line; ""
+// while it can.
+func (ix *Indexer) Outage() (reason string, since time.Time) { return ix.outage.State() }
+
 // Run indexes until ctx ends. It connects and migrates by itself, and again
 // after Postgres was away: one line tells of an outage, one that it is over. It
 // returns an error only for what does not heal: a newer schema, the index of

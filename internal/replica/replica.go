@@ -21,6 +21,7 @@ import (
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/internal/chain"
 	"github.com/motet-evm/motet/internal/derive"
+	"github.com/motet-evm/motet/internal/telemetry"
 )
 
 // L1 is what derivation reads, implemented by l1bridge.Reader.
@@ -75,6 +76,7 @@ type Replica struct {
 	cfg     Config
 	deps    Deps
 	metrics *metrics
+	outage  telemetry.Outage
 
 	// Owned by Run.
 	points    []point // one per L1 block that is not final, oldest first
@@ -160,6 +162,10 @@ func (r *Replica) BatchOf(block uint64) (batch uint64, ok bool) {
 	return r.ends[i].batch, true
 }
 
+// Outage returns why and since when derivation does not get on, in one line; ""
+// while it does.
+func (r *Replica) Outage() (reason string, since time.Time) { return r.outage.State() }
+
 // Run follows L1 until ctx ends, over outages of L1. An error that wraps
 // motet.ErrHalt says that L1 and the chain contradict each other; nothing else
 // ends it, since blocks go on without L1.
@@ -169,9 +175,11 @@ func (r *Replica) Run(ctx context.Context) error {
 	var quiet string // what was logged last: an outage is one line
 	for {
 		err := r.round(ctx)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil
+		}
+		r.outage.Note(err)
+		switch {
 		case errors.Is(err, motet.ErrHalt):
 			return err
 		case err == nil:
