@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -22,8 +23,12 @@ import (
 	"github.com/motet-evm/motet/internal/telemetry"
 )
 
-// importBatch is how many blocks are inserted at a time.
-const importBatch = 1000
+// importBatch and exportBatch are how many blocks are inserted and written at a
+// time.
+const (
+	importBatch = 1000
+	exportBatch = 1000
+)
 
 // chainCommand are the settings of the commands that work on a chain at rest.
 type chainCommand struct {
@@ -69,8 +74,9 @@ func setupImport(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 			return err
 		}
 		defer c.Close()
+		p := newProgress(io.err)
 		for _, path := range paths {
-			n, err := importFile(ctx, c, path)
+			n, err := importFile(ctx, c, path, p)
 			if err != nil {
 				return fmt.Errorf("import %s: after %d blocks: %w", path, n, err)
 			}
@@ -82,7 +88,7 @@ func setupImport(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 
 // importFile inserts the blocks of a file of concatenated RLP, gzipped or not.
 // Blocks that the chain holds are skipped, the genesis too.
-func importFile(ctx context.Context, c *chain.Chain, path string) (int, error) {
+func importFile(ctx context.Context, c *chain.Chain, path string, p *progress) (int, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, err
@@ -119,6 +125,7 @@ func importFile(ctx context.Context, c *chain.Chain, path string) (int, error) {
 		if err != nil {
 			return total, err
 		}
+		p.step("imported %d blocks of %s so far", total, path)
 	}
 	return total, nil
 }
@@ -159,7 +166,7 @@ func setupExport(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 		if *first > end {
 			return fmt.Errorf("--first %d is above the last block, %d: %w", *first, end, errUsage)
 		}
-		if err := exportFile(c, paths[0], *first, end); err != nil {
+		if err := exportFile(c, paths[0], *first, end, newProgress(io.err)); err != nil {
 			return fmt.Errorf("export to %s: %w", paths[0], err)
 		}
 		fmt.Fprintf(io.err, "exported blocks %d to %d\n", *first, end)
@@ -167,22 +174,21 @@ func setupExport(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 	}
 }
 
-func exportFile(c *chain.Chain, path string, first, last uint64) error {
+func exportFile(c *chain.Chain, path string, first, last uint64, p *progress) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	var w io.Writer = f
 	if strings.HasSuffix(path, ".gz") {
 		gz := gzip.NewWriter(f)
-		if err := c.Export(gz, first, last); err != nil {
+		if err := exportBlocks(c, gz, first, last, p); err != nil {
 			return err
 		}
 		if err := gz.Close(); err != nil {
 			return err
 		}
-	} else if err := c.Export(w, first, last); err != nil {
+	} else if err := exportBlocks(c, f, first, last, p); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -191,11 +197,32 @@ func exportFile(c *chain.Chain, path string, first, last uint64) error {
 	return f.Close()
 }
 
+func exportBlocks(c *chain.Chain, w io.Writer, first, last uint64, p *progress) error {
+	for from := first; from <= last; from += exportBatch {
+		to := min(last, from+exportBatch-1)
+		if err := c.Export(w, from, to); err != nil {
+			return err
+		}
+		p.step("exported blocks %d to %d of %d", first, to, last)
+	}
+	return nil
+}
+
+// verified is what motet verify prints.
+type verified struct {
+	Blocks       uint64      `json:"blocks"`
+	Transactions int         `json:"transactions"`
+	Hash         common.Hash `json:"hash"` // of the head
+	StateRoot    common.Hash `json:"state_root"`
+	ElapsedS     float64     `json:"elapsed_s"`
+}
+
 // setupVerify executes every block of a chain at rest once more, serially, from
 // the genesis into a fresh store, and compares all roots.
 func setupVerify(fs *flag.FlagSet) func(context.Context, streams, []string) error {
 	var cfg chainCommand
 	cfg.register(fs)
+	asJSON := fs.Bool("json", false, "one JSON object")
 	return func(ctx context.Context, io streams, _ []string) error {
 		if err := requireDatadir(cfg.datadir); err != nil {
 			return err
@@ -219,24 +246,38 @@ func setupVerify(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 			return err
 		}
 		defer fresh.Close()
-		start, txs := time.Now(), 0
-		head := c.Head().Number.Uint64()
-		ex := executor.NewSerial(executor.Config{})
-		for n := uint64(1); n <= head; n++ {
-			block := c.BlockByNumber(n)
-			if block == nil {
-				return fmt.Errorf("block %d is missing: %w", n, errMismatch)
-			}
-			if err := reexecute(ctx, fresh, ex, block); err != nil {
-				return err
-			}
-			if txs += len(block.Transactions()); n%1000 == 0 {
-				fmt.Fprintf(io.err, "verified %d of %d blocks\n", n, head)
-			}
+		v, err := verify(ctx, c, fresh, newProgress(io.err))
+		if err != nil {
+			return err
 		}
-		fmt.Fprintf(io.out, "verified %d blocks with %d transactions in %.1f s; head %s\n", head, txs, time.Since(start).Seconds(), c.Head().Hash())
+		if *asJSON {
+			printJSON(io.out, v)
+		} else {
+			fmt.Fprintf(io.out, "verified %d blocks with %d transactions in %.1f s; head %s\n", v.Blocks, v.Transactions, v.ElapsedS, v.Hash)
+		}
 		return nil
 	}
+}
+
+// verify executes the blocks of c again, into fresh.
+func verify(ctx context.Context, c, fresh *chain.Chain, p *progress) (verified, error) {
+	start, head := time.Now(), c.Head()
+	v := verified{Hash: head.Hash(), StateRoot: head.Root}
+	ex := executor.NewSerial(executor.Config{})
+	for last := head.Number.Uint64(); v.Blocks < last; {
+		n := v.Blocks + 1
+		block := c.BlockByNumber(n)
+		if block == nil {
+			return v, fmt.Errorf("block %d is missing: %w", n, errMismatch)
+		}
+		if err := reexecute(ctx, fresh, ex, block); err != nil {
+			return v, err
+		}
+		v.Blocks, v.Transactions = n, v.Transactions+len(block.Transactions())
+		p.step("verified %d of %d blocks", n, last)
+	}
+	v.ElapsedS = time.Since(start).Seconds()
+	return v, nil
 }
 
 // reexecute adds a known block to a chain by executing it. Anything that differs

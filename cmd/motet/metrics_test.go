@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"maps"
@@ -54,22 +53,8 @@ func TestMetricsAreDocumented(t *testing.T) {
 // scrape runs a node in this process and returns what its /metrics serves.
 func scrape(t *testing.T) map[string]metric {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	readyFile := filepath.Join(t.TempDir(), "ready.json")
-	exited := make(chan int, 1)
-	var log strings.Builder
-	go func() {
-		exited <- run(ctx, streams{io.Discard, &log}, []string{
-			"dev", "--datadir", t.TempDir(), "--http.port", "0", "--ready-file", readyFile, "--log-level", "warn",
-		})
-	}()
-	defer func() {
-		cancel()
-		if code := <-exited; code != exitOK {
-			t.Errorf("the node ended with code %d: %s", code, log.String())
-		}
-	}()
-	r := awaitReady(t, readyFile, exited)
+	r, stop := startDev(t, "--datadir", t.TempDir())
+	defer stop()
 	if r.Postgres == nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("no Postgres on this machine: run test/install.sh")

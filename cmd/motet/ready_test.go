@@ -34,23 +34,10 @@ func TestReadyzSaysWhatIsWrong(t *testing.T) {
 	}
 	l1 := httptest.NewServer(httputil.NewSingleHostReverseProxy(to))
 	defer l1.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	readyFile := filepath.Join(t.TempDir(), "ready.json")
-	exited := make(chan int, 1)
 	begin := time.Now().Add(-time.Second) // times are whole seconds
-	go func() {
-		exited <- run(ctx, streams{io.Discard, io.Discard}, []string{
-			"dev", "--datadir", t.TempDir(), "--http.port", "0", "--ready-file", readyFile, "--empty-blocks",
-			"--l1", l1.URL, "--postgres", "postgres://u:sekret@127.0.0.1:1/d",
-		})
-	}()
-	defer func() {
-		cancel()
-		if code := <-exited; code != exitOK {
-			t.Errorf("the node ended with code %d", code)
-		}
-	}()
-	probe := awaitReady(t, readyFile, exited).HTTP + "/readyz?verbose"
+	r, stop := startDev(t, "--datadir", t.TempDir(), "--empty-blocks", "--l1", l1.URL, "--postgres", "postgres://u:sekret@127.0.0.1:1/d")
+	defer stop()
+	probe := r.HTTP + "/readyz?verbose"
 	awaitWaiting(t, probe, begin, "indexer")
 	l1.CloseClientConnections()
 	l1.Close()
@@ -59,6 +46,27 @@ func TestReadyzSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %q", name, line.Reason)
 		}
 	}
+}
+
+// startDev runs motet dev in this process until stop is called.
+func startDev(t *testing.T, args ...string) (r *ready, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	readyFile := filepath.Join(t.TempDir(), "ready.json")
+	exited := make(chan int, 1)
+	var log strings.Builder
+	go func() {
+		exited <- run(ctx, streams{io.Discard, &log}, append([]string{
+			"dev", "--http.port", "0", "--ready-file", readyFile, "--log-level", "warn",
+		}, args...))
+	}()
+	stop = func() {
+		cancel()
+		if code := <-exited; code != exitOK {
+			t.Errorf("the node ended with code %d: %s", code, log.String())
+		}
+	}
+	return awaitReady(t, readyFile, exited), stop
 }
 
 // awaitWaiting waits until just these parts wait, and returns their lines.
