@@ -16,6 +16,7 @@ func setupConfigCheck(fs *flag.FlagSet) func(context.Context, streams, []string)
 	var cfg devConfig
 	cfg.register(fs)
 	return func(_ context.Context, io streams, _ []string) error {
+		cfg.settle(fs)
 		if err := cfg.validate(); err != nil {
 			return err
 		}
@@ -29,6 +30,7 @@ func setupConfigPrint(fs *flag.FlagSet) func(context.Context, streams, []string)
 	var cfg devConfig
 	cfg.register(fs)
 	return func(_ context.Context, io streams, _ []string) error {
+		cfg.settle(fs)
 		var failed error
 		fs.VisitAll(func(f *flag.Flag) {
 			if f.Name == "config" {

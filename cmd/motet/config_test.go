@@ -34,7 +34,7 @@ func changedSettings(t *testing.T) map[string]string {
 		"datadir": filepath.Join(t.TempDir(), "a \"quoted\" … 'name'"), "chain-id": "7", "accounts": "7", "balance": "7",
 		"mnemonic": "legal winner thank year wave sausage worth useful legal winner thank yellow",
 		"genesis":  "a\tgenesis.json", "gas-limit": "7000000", "workers": "77", "executor": "serial",
-		"l1": "http://127.0.0.1:7", "l1.beacon": "http://127.0.0.1:77", "l1.key-file": "key", "l1.block-time": "7s",
+		"l1": "off", "l1.beacon": "http://127.0.0.1:77", "l1.key-file": "key", "l1.block-time": "7s",
 		"nats": "nats://127.0.0.1:7", "nats.listen": "127.0.0.1:7", "nats.monitor": "http://127.0.0.1:7", "postgres": "postgres://127.0.0.1:7/motet",
 		"ready-file": filepath.Join(t.TempDir(), "ready.json"),
 		"no-mining":  "true", "head": "0x07", "safe": "0x77", "finalized": "0x777",
@@ -56,6 +56,13 @@ func TestConfigRoundTrip(t *testing.T) {
 		args = append(args, "--"+f.Name+"="+value)
 	})
 	t.Run("defaults", func(t *testing.T) { roundTrip(t) })
+	t.Run("with L1", func(t *testing.T) {
+		printed := roundTrip(t, "--l1=http://127.0.0.1:7")
+		if !strings.Contains(printed, "http://127.0.0.1:7") {
+			t.Error(printed)
+		}
+	})
+	t.Run("implied", func(t *testing.T) { roundTrip(t, "--no-mining", "--datadir=d") })
 	t.Run("changed", func(t *testing.T) {
 		t.Setenv("MOTET_MNEMONIC", changed["mnemonic"]) // a secret, which the file does not hold
 		printed := roundTrip(t, args...)

@@ -33,6 +33,7 @@ func setupDev(fs *flag.FlagSet) func(context.Context, streams, []string) error {
 	cfg := new(devConfig)
 	cfg.register(fs)
 	return func(ctx context.Context, io streams, _ []string) error {
+		cfg.settle(fs)
 		if err := cfg.validate(); err != nil {
 			return err
 		}

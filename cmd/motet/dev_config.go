@@ -105,10 +105,19 @@ func (c *devConfig) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.natsListen, "nats.listen", "", "`address` on which the embedded NATS lets others subscribe (empty: none)")
 	fs.StringVar(&c.postgres, "postgres", "auto", "auto (a private cluster where Postgres is installed), off, or a `URL`")
 	fs.StringVar(&c.readyFile, "ready-file", "", "`file` to write, as JSON, when everything answers")
-	fs.BoolVar(&c.noMining, "no-mining", false, "serve the chain of the data directory without building on it")
+	fs.BoolVar(&c.noMining, "no-mining", false, "serve the chain of the data directory without building on it; implies --l1 off")
 	fs.StringVar(&c.head, "head", "", "with --no-mining: `hash` of the block to set as head")
 	fs.StringVar(&c.safe, "safe", "", "with --no-mining: `hash` of the block to label safe")
 	fs.StringVar(&c.finalized, "finalized", "", "with --no-mining: `hash` of the block to label finalized")
+}
+
+// settle gives settings that were not given the value that others imply.
+func (c *devConfig) settle(fs *flag.FlagSet) {
+	given := false
+	fs.Visit(func(f *flag.Flag) { given = given || f.Name == "l1" })
+	if c.noMining && !given {
+		c.l1 = "off"
+	}
 }
 
 // validate checks what can be checked without touching the world outside.
@@ -135,6 +144,8 @@ func (c *devConfig) validate() error {
 		return usage("--l1.block-time %s: at least 1s", c.l1Block)
 	case !c.noMining && (c.head != "" || c.safe != "" || c.finalized != ""):
 		return usage("--head, --safe and --finalized need --no-mining")
+	case c.noMining && c.l1 != "off":
+		return usage("--no-mining implies --l1 off: it cannot go with --l1 %s", redact("l1", c.l1))
 	case c.noMining && c.datadir == "":
 		return usage("--no-mining needs --datadir with an imported chain")
 	}

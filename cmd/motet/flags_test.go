@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,29 @@ func TestStrayArgumentsAreRefused(t *testing.T) {
 		code, out, errs := inProcess(t, append(strings.Fields(c.name), "extra", "--config=")...)
 		if code != exitUsage || out != "" || !strings.Contains(errs, `unexpected "extra"`) {
 			t.Errorf("%s: exit code %d, %q, %q", c.name, code, out, errs)
+		}
+	}
+}
+
+// TestNoMiningHasNoL1: an L1 that was asked for is not passed over, wherever the
+// setting came from.
+func TestNoMiningHasNoL1(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "motet.toml")
+	write(t, file, "[l1]\nself = \"http://127.0.0.1:7/sekret\"\n")
+	check := []string{"config", "check", "--no-mining", "--datadir", t.TempDir()}
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{nil, exitOK, ""},
+		{[]string{"--l1", "off"}, exitOK, ""},
+		{[]string{"--l1", "embedded"}, exitUsage, "--no-mining implies --l1 off: it cannot go with --l1 embedded"},
+		{[]string{"--config", file}, exitUsage, "it cannot go with --l1 http://127.0.0.1:7/…\n"},
+	} {
+		code, _, errs := inProcess(t, slices.Concat(check, c.args)...)
+		if code != c.code || !strings.Contains(errs, c.says) {
+			t.Errorf("%q: exit code %d, %s", c.args, code, errs)
 		}
 	}
 }
