@@ -2,6 +2,8 @@ package motet
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -60,6 +62,43 @@ func RecoverTx(signer types.Signer, tx *types.Transaction) (*Tx, error) {
 		return nil, fmt.Errorf("recover sender: %w", err)
 	}
 	return NewTx(tx, from), nil
+}
+
+// SenderError reports the first of several transactions that has no sender.
+type SenderError struct {
+	Index int
+	Hash  common.Hash
+	Err   error // as of RecoverTx
+}
+
+func (e *SenderError) Error() string {
+	return fmt.Sprintf("transaction %d (%s): %v", e.Index, e.Hash, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *SenderError) Unwrap() error { return e.Err }
+
+// RecoverTxs recovers the senders of transactions on all cores. The error is a
+// *SenderError.
+func RecoverTxs(signer types.Signer, txs types.Transactions) ([]*Tx, error) {
+	const few = 8 // that one core recovers while another one wakes up
+	out, errs := make([]*Tx, len(txs)), make([]error, len(txs))
+	workers := min(runtime.GOMAXPROCS(0), len(txs)/few+1)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(txs); i += workers {
+				out[i], errs[i] = RecoverTx(signer, txs[i])
+			}
+		})
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if err != nil {
+			return nil, &SenderError{Index: i, Hash: txs[i].Hash(), Err: err}
+		}
+	}
+	return out, nil
 }
 
 // NewTx returns tx with its sender, which the caller knows.

@@ -85,11 +85,9 @@ func (o *Opinion) execute(ctx context.Context, block *types.Block, parent *types
 		return nil, err
 	}
 	signer := types.MakeSigner(config, block.Number(), block.Time())
-	txs := make([]*motet.Tx, block.Transactions().Len())
-	for i, tx := range block.Transactions() {
-		if txs[i], err = motet.RecoverTx(signer, tx); err != nil {
-			return nil, fmt.Errorf("transaction %d: %w: %w", i, err, differs("validity"))
-		}
+	txs, err := motet.RecoverTxs(signer, block.Transactions())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", err, differs("validity"))
 	}
 	if _, err := open.Verify(ctx, txs); err != nil {
 		return nil, err

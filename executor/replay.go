@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -27,13 +28,9 @@ type ReplayEnv struct {
 func Replay(ctx context.Context, ex Executor, env ReplayEnv) (*motet.Outcome, error) {
 	header := env.Block.Header()
 	signer := types.MakeSigner(env.Config, header.Number, header.Time)
-	txs := make([]*motet.Tx, len(env.Block.Transactions()))
-	for i, tx := range env.Block.Transactions() {
-		recovered, err := motet.RecoverTx(signer, tx)
-		if err != nil {
-			return nil, &InvalidTxError{Index: i, Hash: tx.Hash(), Err: err}
-		}
-		txs[i] = recovered
+	txs, err := motet.RecoverTxs(signer, env.Block.Transactions())
+	if bad, ok := errors.AsType[*motet.SenderError](err); ok {
+		return nil, &InvalidTxError{Index: bad.Index, Hash: bad.Hash, Err: bad.Err}
 	}
 	block, err := ex.Open(ctx, Env{Config: env.Config, Header: header, Parent: env.Parent, State: env.State, BlockHash: env.BlockHash})
 	if err != nil {

@@ -210,9 +210,9 @@ func (s *Sequencer) rewind(ctx context.Context, fork motet.BlockRef) ([]*motet.T
 		if block == nil {
 			return nil, haltf("roll back to block %d: block %d is missing", fork.Number, n)
 		}
-		txs, err := recoverAll(types.MakeSigner(config, block.Number(), block.Time()), block.Transactions())
+		txs, err := motet.RecoverTxs(types.MakeSigner(config, block.Number(), block.Time()), block.Transactions())
 		if err != nil {
-			return nil, fmt.Errorf("roll back block %d: %w", n, err)
+			return nil, haltf("roll back block %d: %w", n, err)
 		}
 		out = append(out, txs...)
 	}

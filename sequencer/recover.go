@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"github.com/ethereum/go-ethereum/core/types"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/internal/eventlog"
@@ -119,9 +117,9 @@ func (s *Sequencer) applySlice(ctx context.Context, b *openBlock, r *eventlog.Re
 			return haltf("decode transaction %d: %w", i, err)
 		}
 	}
-	txs, err := recoverAll(types.MakeSigner(s.deps.Chain.ChainConfig(), b.header.Number, b.header.Time), raw)
+	txs, err := motet.RecoverTxs(types.MakeSigner(s.deps.Chain.ChainConfig(), b.header.Number, b.header.Time), raw)
 	if err != nil {
-		return err
+		return haltf("slice %d: %w", r.Slice.Index, err)
 	}
 	e, err := s.execute(ctx, b, txs)
 	if err != nil {
@@ -165,24 +163,4 @@ func (s *Sequencer) announce(ctx context.Context) error {
 	s.metrics.epoch.Set(float64(epoch))
 	s.metrics.head.Set(float64(s.head.Number.Uint64()))
 	return nil
-}
-
-// recoverAll recovers the senders of transactions on all cores.
-func recoverAll(signer types.Signer, txs types.Transactions) ([]*motet.Tx, error) {
-	out := make([]*motet.Tx, len(txs))
-	var g errgroup.Group
-	workers := min(runtime.GOMAXPROCS(0), max(1, len(txs)/minTake))
-	for w := range workers {
-		g.Go(func() error {
-			for i := w; i < len(txs); i += workers {
-				tx, err := motet.RecoverTx(signer, txs[i])
-				if err != nil {
-					return haltf("transaction %s: %w", txs[i].Hash(), err)
-				}
-				out[i] = tx
-			}
-			return nil
-		})
-	}
-	return out, g.Wait()
 }

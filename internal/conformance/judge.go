@@ -61,14 +61,7 @@ func (c *blockChain) agreed(refusals []error) (refused, err error) {
 
 func (c *blockChain) recoverAll(block *types.Block) ([]*motet.Tx, error) {
 	signer := types.MakeSigner(c.config, block.Number(), block.Time())
-	txs := make([]*motet.Tx, len(block.Transactions()))
-	for i, tx := range block.Transactions() {
-		var err error
-		if txs[i], err = motet.RecoverTx(signer, tx); err != nil {
-			return nil, fmt.Errorf("transaction %d: %w", i, err)
-		}
-	}
-	return txs, nil
+	return motet.RecoverTxs(signer, block.Transactions())
 }
 
 // candidate is a block whose execution decides.

@@ -178,14 +178,9 @@ func (b *recordedBlock) takeSigned(stored *storedBlock) error {
 	}
 	b.sealed = true
 	signer := types.MakeSigner(b.config, b.header.Number, b.header.Time)
-	for i, tx := range stored.Transactions {
-		recovered, err := motet.RecoverTx(signer, tx)
-		if err != nil {
-			return fmt.Errorf("transaction %d: %w", i, err)
-		}
-		b.txs = append(b.txs, recovered)
-	}
-	return nil
+	var err error
+	b.txs, err = motet.RecoverTxs(signer, stored.Transactions)
+	return err
 }
 
 // codesFor reads the codes beside a block file or beside its folder; a file

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/ethereum/go-ethereum/trie"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
@@ -134,30 +132,19 @@ func isInvalid(err error) bool {
 func (r *Replica) decode(b *derive.Block, parent *types.Header) (*input, error) {
 	config := r.deps.Chain.ChainConfig()
 	open := r.deps.Rollup.NextOpen(config, parent, b.Timestamp, b.Origin)
-	in := &input{header: open.Header(parent.Hash()), txs: make([]*motet.Tx, len(b.Txs))}
-	signer := types.MakeSigner(config, in.header.Number, in.header.Time)
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	const chunk = 64 // recovering a sender takes some 30 µs
-	for start := 0; start < len(b.Txs); start += chunk {
-		group.Go(func() error {
-			for i := start; i < min(start+chunk, len(b.Txs)); i++ {
-				tx := new(types.Transaction)
-				if err := tx.UnmarshalBinary(b.Txs[i]); err != nil {
-					return fmt.Errorf("transaction %d of block %d: %w", i, b.Number, err)
-				}
-				var err error
-				if in.txs[i], err = motet.RecoverTx(signer, tx); err != nil {
-					return fmt.Errorf("transaction %d of block %d: %w", i, b.Number, err)
-				}
-			}
-			return nil
-		})
+	in := &input{header: open.Header(parent.Hash())}
+	txs := make(types.Transactions, len(b.Txs))
+	for i := range txs {
+		txs[i] = new(types.Transaction)
+		if err := txs[i].UnmarshalBinary(b.Txs[i]); err != nil {
+			return nil, fmt.Errorf("transaction %d of block %d: %w", i, b.Number, err)
+		}
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
+	var err error
+	if in.txs, err = motet.RecoverTxs(types.MakeSigner(config, in.header.Number, in.header.Time), txs); err != nil {
+		return nil, fmt.Errorf("block %d: %w", b.Number, err)
 	}
-	in.txRoot = types.DeriveSha(motet.Transactions(in.txs), trie.NewStackTrie(nil))
+	in.txRoot = types.DeriveSha(txs, trie.NewStackTrie(nil))
 	return in, nil
 }
 
