@@ -28,8 +28,11 @@ func TestStaleReads(t *testing.T) {
 		fails, arg, calls int
 		ok                bool
 	}{
-		{0, 7, 1, true}, {1, 7, 2, true}, {maxRetries, 7, maxRetries + 1, true},
-		{maxRetries + 1, 7, maxRetries + 1, false}, {0, -1, 1, false},
+		{0, 7, 1, true},
+		{1, 7, 2, true},
+		{maxRetries, 7, maxRetries + 1, true},
+		{maxRetries + 1, 7, maxRetries + 1, false},
+		{0, -1, 1, false},
 	} {
 		t.Run(fmt.Sprintf("%d failures", test.fails), func(t *testing.T) {
 			m := &moving{fails: test.fails}

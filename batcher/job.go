@@ -84,7 +84,7 @@ func (b *Batcher) load() error {
 		return fmt.Errorf("read state of batches: %w", err)
 	}
 	j := new(job)
-	if err := json.Unmarshal(enc, j); err != nil || j.underWay() && j.State != Encoded && j.Signed == nil {
+	if json.Unmarshal(enc, j) != nil || j.underWay() && j.State != Encoded && j.Signed == nil {
 		// The file spares work and no more: L1 knows what was posted.
 		b.deps.Log.Warn("state of batches cannot be read, starting from L1")
 		return nil
@@ -110,7 +110,7 @@ func writeDurably(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // gone already if all went well
+	defer func() { _ = os.Remove(f.Name()) }() // gone already if all went well
 	_, err = f.Write(content)
 	if err == nil {
 		err = f.Sync()

@@ -11,6 +11,10 @@ import (
 	"github.com/motet-evm/motet"
 )
 
+// slowRecovery is when a recovery is not to be done again after the next crash,
+// at the price of recent states that cannot be read until geth has indexed them.
+const slowRecovery = 500 * time.Millisecond
+
 // recover brings the state up to the newest canonical block. After a crash geth
 // has moved its head back to the newest state on disk; the blocks above it are
 // still stored, and their canonical marks tell where the head was.
@@ -42,7 +46,13 @@ func (c *Chain) recover(ctx context.Context) error {
 		c.metrics.recovered.Inc()
 	}
 	if n > first {
-		c.log.Info("state recovered", slog.Uint64("block", n-1), slog.Uint64("blocks", n-first), slog.Duration("elapsed", time.Since(start)))
+		elapsed := time.Since(start)
+		c.log.Info("state recovered", slog.Uint64("block", n-1), slog.Uint64("blocks", n-first), slog.Duration("elapsed", elapsed))
+		if elapsed > slowRecovery {
+			if err := c.flushHead(); err != nil {
+				return err
+			}
+		}
 	}
 	c.metrics.head.Set(float64(c.Head().Number.Uint64()))
 	return nil
