@@ -74,6 +74,12 @@ func (b *Batcher) enter(s State) error {
 	return nil
 }
 
+func parseJob(enc []byte) (j *job, ok bool) {
+	j = new(job)
+	err := json.Unmarshal(enc, j)
+	return j, err == nil && (!j.underWay() || j.State == Encoded || j.Signed != nil)
+}
+
 // load reads the batch that an earlier run left.
 func (b *Batcher) load() error {
 	enc, err := os.ReadFile(b.cfg.StateFile)
@@ -83,8 +89,8 @@ func (b *Batcher) load() error {
 	if err != nil {
 		return fmt.Errorf("read state of batches: %w", err)
 	}
-	j := new(job)
-	if json.Unmarshal(enc, j) != nil || j.underWay() && j.State != Encoded && j.Signed == nil {
+	j, ok := parseJob(enc)
+	if !ok {
 		// The file spares work and no more: L1 knows what was posted.
 		b.deps.Log.Warn("state of batches cannot be read, starting from L1")
 		return nil

@@ -51,7 +51,7 @@ func (p *preparer) fund(ctx context.Context) error {
 	}
 	seed := time.Now().UnixNano()
 	perSender := (p.cfg.Transactions + p.cfg.Accounts - 1) / p.cfg.Accounts
-	var gas uint64 = transferGas
+	gas := transferGas
 	if p.cfg.Kind == "erc20" {
 		gas = tokenGas
 	}
