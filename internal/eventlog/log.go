@@ -12,6 +12,7 @@ import (
 	"maps"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/nats-io/nats.go/jetstream"
@@ -330,12 +331,22 @@ func (l *Log) recreate(ctx context.Context) error {
 	if err := l.conn.js.DeleteStream(ctx, logStream); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return unavailable(err)
 	}
-	s, err := l.conn.js.CreateStream(ctx, l.streamConfig(next))
-	if err != nil {
-		return unavailable(err)
+	for {
+		s, err := l.conn.js.CreateStream(ctx, l.streamConfig(next))
+		if err == nil {
+			return l.adopt(ctx, s)
+		}
+		// The server may still be removing the files of the old one.
+		select {
+		case <-ctx.Done():
+			return unavailable(err)
+		case <-time.After(recreateWait):
+		}
 	}
-	return l.adopt(ctx, s)
 }
+
+// recreateWait is the pause before a stream is created again.
+const recreateWait = 25 * time.Millisecond
 
 // MaxBodies is the room that one append offers to the encoded sizes of its
 // bodies.
