@@ -47,6 +47,7 @@ type lane struct {
 	evm     *vm.EVM
 	message message
 	scratch core.GasPool
+	seen    *accountVersion // what prefetch looked at last
 
 	price     *big.Int // the last receipt's, which the next one often shares
 	priceWord uint256.Int
@@ -188,6 +189,9 @@ func (b *block) serially(ctx context.Context, txs []*motet.Tx, strict bool, out 
 	for i, tx := range txs {
 		if err := ctx.Err(); err != nil {
 			return i, err
+		}
+		if i%batch == 0 {
+			b.prefetch(txs[i:])
 		}
 		out.Stats.Executions++
 		err := b.apply(tx, &receipts[i])

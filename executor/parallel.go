@@ -226,7 +226,6 @@ type worker struct {
 	accounts blockstm.Arena[accountWrite, accountValue]
 	slots    blockstm.Arena[struct{}, common.Hash]
 	fresh    core.GasPool
-	seen     *accountVersion // what Prepare looked at last
 }
 
 // open makes the worker ready for a block. No version of the last one is in use

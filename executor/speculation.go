@@ -43,14 +43,18 @@ var _ blockstm.Program = (*speculation)(nil)
 
 func (s *speculation) record(task int) *record { return &s.records[task%len(s.records)] }
 
-// Prepare implements blockstm.Program. It looks at the senders and recipients of
-// a batch side by side, so that the processor fetches their cells at the same
-// time and not one after the other.
+// Prepare implements blockstm.Program.
 func (s *speculation) Prepare(worker, from, to int) {
-	w, m := s.workers[worker], s.memory
+	s.workers[worker].prefetch(s.txs[from:to])
+}
+
+// prefetch looks at the senders and recipients of a batch side by side, so that
+// the processor fetches their cells at the same time and not one after the other.
+func (l *lane) prefetch(txs []*motet.Tx) {
+	m := l.state.memory
 	var ahead [2 * batch]*accountEntry
 	n := 0
-	for _, tx := range s.txs[from:to] {
+	for _, tx := range txs[:min(batch, len(txs))] {
 		ahead[n] = m.accounts.touch(m.seeds.address(&tx.From))
 		n++
 		if to := tx.Call().To; to != nil {
@@ -64,7 +68,7 @@ func (s *speculation) Prepare(worker, from, to int) {
 			seen = e.cell.Committed()
 		}
 	}
-	w.seen = seen
+	l.seen = seen
 }
 
 // Execute implements blockstm.Program.
