@@ -5,6 +5,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/holiman/uint256"
 )
 
@@ -94,6 +95,13 @@ type Outcome struct {
 	Requests [][]byte
 	GasUsed  uint64
 	Changes  *StateChanges
+	// AccessList returns the block access list (EIP-7928) as geth records it,
+	// under all rules: what the block touched, and what it changed at which
+	// access index (0 before the transactions, i+1 for transaction i, n+1 after
+	// n transactions). The first call puts it together; calls may be concurrent,
+	// and the list is shared. Before Cancun it does not tell of the storage that
+	// an account loses when it is destroyed.
+	AccessList func() *bal.BlockAccessList
 }
 
 // StateChanges are the values that the state holds after a block where they

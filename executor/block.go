@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/consensus/misc"
@@ -77,6 +78,7 @@ func open(env Env, s *txState, release func()) *block {
 	b.lane = lane{state: s, evm: b.newEVM(s)}
 	b.rules = b.evm.GetRules()
 	if dao := env.Config.DAOForkBlock; env.Config.DAOForkSupport && dao != nil && dao.Cmp(env.Header.Number) == 0 {
+		s.SetTxContext(common.Hash{}, 0, 0)
 		misc.ApplyDAOHardFork(s)
 		s.Finalise(b.rules)
 	}
@@ -302,6 +304,7 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 		Requests:    requests,
 		GasUsed:     b.pool.Used(),
 		Changes:     changes,
+		AccessList:  sync.OnceValue(b.memory.log.list),
 	}
 	return b.memory.outcome, nil
 }

@@ -18,6 +18,7 @@ func (s *txState) commit(rules *params.Rules) {
 			s.memory.setSlot(l.entry, l.value)
 		}
 	}
+	s.memory.log.settled(s.footprint, s.accessIndex)
 }
 
 func (s *txState) commitAccount(a *account, rules *params.Rules) {

@@ -95,6 +95,7 @@ type accountCell struct {
 	fresh      bool   // in memory.freshAccounts
 	wiped      uint32 // times that the block destroyed the account, and its storage
 	wipedBelow uint32 // those that a view's layer knows of
+	touched    uint64 // by accessLog
 
 	base accountVersion  // before the block; immutable once committed first
 	own  *accountVersion // written in place while nothing runs concurrently
@@ -108,6 +109,7 @@ type slotCell struct {
 	listed  bool   // in memory.changedSlots
 	fresh   bool   // in memory.freshSlots
 	wiped   uint32 // value of the account's counter when own was written
+	touched uint64 // by accessLog
 
 	base slotVersion
 	own  *slotVersion
@@ -129,13 +131,14 @@ type memory struct {
 	changedAccounts []*accountEntry
 	changedSlots    []*slotEntry
 	wiped           bool // some account with storage may have been destroyed
+	log             *accessLog
 
 	// What changed since the last view of the block.
 	freshAccounts []*accountEntry
 	freshSlots    []*slotEntry
 }
 
-func newMemory() *memory { return &memory{seeds: newSeeds()} }
+func newMemory() *memory { return &memory{seeds: newSeeds(), log: new(accessLog)} }
 
 // reset empties the memory for a block on the state with the given root.
 func (m *memory) reset(root common.Hash, reader state.Reader) {
@@ -147,6 +150,7 @@ func (m *memory) reset(root common.Hash, reader state.Reader) {
 func (m *memory) start(root common.Hash, reader state.Reader) {
 	m.root, m.sealed, m.outcome = root, common.Hash{}, nil
 	m.reader, m.wiped = reader, false
+	m.log = newAccessLog(m.log)
 	clear(m.changedAccounts)
 	clear(m.changedSlots)
 	clear(m.freshAccounts)

@@ -262,6 +262,7 @@ func (s *speculation) Commit(_, task int) bool {
 			s.memory.listSlot(l.entry)
 		}
 	}
+	s.memory.log.committed(&r.footprint, uint32(len(s.included)+1))
 	s.include(tx, receipt, s.out)
 	return true
 }

@@ -270,7 +270,7 @@ func (s *txState) present(a *account) bool {
 func (s *txState) Exist(addr common.Address) bool { return s.present(s.loaded(&addr)) }
 
 // Touch implements vm.StateDB. It matters to block access lists alone.
-func (s *txState) Touch(common.Address) {}
+func (s *txState) Touch(addr common.Address) { s.loaded(&addr) }
 
 // Empty implements vm.StateDB.
 func (s *txState) Empty(addr common.Address) bool {
@@ -312,13 +312,13 @@ func (s *txState) Witness() *stateless.Witness { return nil }
 func (s *txState) AccessEvents() *state.AccessEvents { return nil }
 
 // SetTxContext implements vm.StateDB.
-func (s *txState) SetTxContext(hash common.Hash, index int, _ uint32) {
-	s.txHash, s.txIndex = hash, uint(index)
+func (s *txState) SetTxContext(hash common.Hash, index int, accessIndex uint32) {
+	s.txHash, s.txIndex, s.accessIndex = hash, uint(index), accessIndex
 }
 
 // Finalise implements vm.StateDB: it commits the transaction to the block's
 // memory and starts the next one. Only a state that reads committed values may
-// be finalised. There is no block access list to return.
+// be finalised. The block access list is kept elsewhere, so none is returned.
 func (s *txState) Finalise(rules params.Rules) *bal.ConstructionBlockAccessList {
 	s.commit(&rules)
 	s.reset()

@@ -137,8 +137,9 @@ type txState struct {
 	sender *account
 	need   uint256.Int
 
-	txHash  common.Hash
-	txIndex uint
+	txHash      common.Hash
+	txIndex     uint
+	accessIndex uint32 // of the block access list
 
 	balances    [8]uint256.Int // what GetBalance has pointed to lately
 	nextBalance uint8

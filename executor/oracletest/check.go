@@ -164,6 +164,9 @@ func (k checker) finish(ctx context.Context, b *blockCase, open executor.Block, 
 	if err := sameRequests(b.requests, outcome.Requests); err != nil {
 		return err
 	}
+	if err := oracle.CompareAccesses(b.accesses, outcome.AccessList()); err != nil {
+		return err
+	}
 	if err := oracle.Sorted(outcome.Changes); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/motet-evm/motet"
@@ -29,6 +30,7 @@ type blockCase struct {
 	cut      int
 	gasUsed  uint64
 	requests [][]byte
+	accesses *bal.BlockAccessList
 	keys     oracle.Keys    // all that changed
 	view     *state.StateDB // after the transactions, before the end of the block
 	root     common.Hash
@@ -61,7 +63,7 @@ func grow(w *world, c *choices) (*blockCase, error) {
 	if g.db, err = state.New(w.root, w.db); err != nil {
 		return nil, err
 	}
-	g.open = oracle.Open(oracle.Env{Config: w.fork.config, Header: header, BlockHash: g.block.env.BlockHash}, g.db, g.block.keys.Hooks())
+	g.open = oracle.Open(oracle.Env{Config: w.fork.config, Header: header, BlockHash: g.block.env.BlockHash, Record: true}, g.db, g.block.keys.Hooks())
 	g.rules = g.open.Rules()
 	g.block.cut = -1
 	for !c.done() && g.block.cut < 0 && len(g.block.txs) < maxTxs {
@@ -101,6 +103,7 @@ func (g *generator) finish() error {
 	g.w.head.Root = b.root
 	return nil
 }
+	b.accesses = g.open.AccessList()
 
 func (g *generator) header() *types.Header {
 	parent, config := g.w.head, g.w.fork.config

@@ -25,7 +25,7 @@ func (geth) Open(_ context.Context, env executor.Env) (executor.Block, error) {
 		return nil, err
 	}
 	b := &gethBlock{env: env, db: db, keys: make(oracle.Keys)}
-	b.open = oracle.Open(oracle.Env{Config: env.Config, Header: env.Header, BlockHash: env.BlockHash}, db, b.keys.Hooks())
+	b.open = oracle.Open(oracle.Env{Config: env.Config, Header: env.Header, BlockHash: env.BlockHash, Record: true}, db, b.keys.Hooks())
 	return b, nil
 }
 
@@ -91,6 +91,7 @@ func (b *gethBlock) Finish(ctx context.Context, withdrawals types.Withdrawals) (
 		Requests:    requests,
 		GasUsed:     b.open.GasUsed(),
 		Changes:     b.changes(),
+		AccessList:  b.open.AccessList,
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
@@ -116,6 +117,7 @@ func TestChecksSeeErrors(t *testing.T) {
 		"lost":    func(o *motet.Outcome) { a := stored(o); a.Storage = a.Storage[1:] },
 		"gas":     func(o *motet.Outcome) { o.GasUsed-- },
 		"log":     func(o *motet.Outcome) { spoilLog(o.Receipts) },
+		"access":  spoilAccesses,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, err := newWorld(forks()[0])
@@ -162,6 +164,13 @@ func spoilLog(receipts types.Receipts) {
 			return
 		}
 	}
+}
+
+// spoilAccesses forgets the last account that the block touched.
+func spoilAccesses(o *motet.Outcome) {
+	list := *o.AccessList()
+	list = list[:len(list)-1]
+	o.AccessList = func() *bal.BlockAccessList { return &list }
 }
 
 // spoiled is geth with a fault.

@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/ethereum/go-ethereum/triedb"
@@ -25,6 +26,8 @@ type Env struct {
 	Header *types.Header
 	// BlockHash returns the hash of the ancestor with the given number.
 	BlockHash func(number uint64) common.Hash
+	// Record keeps the block access list, which takes geth time.
+	Record bool
 }
 
 // Block is an open block over a StateDB of geth. It is owned by one goroutine.
@@ -36,6 +39,8 @@ type Block struct {
 	rules params.Rules
 	txs   int
 	logs  []*types.Log
+
+	recorder *recorder // nil if Env.Record is not set
 }
 
 // Open starts a block on db and runs the system calls that precede its
@@ -48,17 +53,31 @@ func Open(env Env, db *state.StateDB, hooks *tracing.Hooks) *Block {
 	b := &Block{
 		env: env,
 		db:  db,
-		evm: vm.NewEVM(blockContext(env), vmdb, env.Config, vm.Config{}),
 		gas: core.NewGasPool(env.Header.GasLimit),
 	}
+	if env.Record {
+		b.recorder = newRecorder(vmdb)
+		vmdb = b.recorder
+	}
+	b.evm = vm.NewEVM(blockContext(env), vmdb, env.Config, vm.Config{})
 	b.rules = b.evm.GetRules()
+	list := bal.NewConstructionBlockAccessList() // wanted by core from Amsterdam on
 	if root := env.Header.ParentBeaconRoot; root != nil {
-		core.ProcessBeaconBlockRoot(*root, b.evm, nil)
+		core.ProcessBeaconBlockRoot(*root, b.evm, list)
 	}
 	if b.rules.IsPrague {
-		core.ProcessParentBlockHash(env.Header.ParentHash, b.evm, nil)
+		core.ProcessParentBlockHash(env.Header.ParentHash, b.evm, list)
 	}
 	return b
+}
+
+// AccessList returns the block access list (EIP-7928) of what the block has done
+// so far, as geth records it; nil if Env.Record is not set.
+func (b *Block) AccessList() *bal.BlockAccessList {
+	if b.recorder == nil {
+		return nil
+	}
+	return b.recorder.list.ToEncodingObj()
 }
 
 // Apply executes tx. On error the transaction is not part of the block, and the
