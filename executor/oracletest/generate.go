@@ -94,6 +94,7 @@ func (g *generator) finish() error {
 	if b.requests, err = g.open.Finish(context.Background(), b.withdrawals); err != nil {
 		return err
 	}
+	b.accesses = g.open.AccessList()
 	number := b.env.Header.Number.Uint64()
 	if b.root, err = g.db.Commit(g.rules, number); err != nil {
 		return err
@@ -103,7 +104,6 @@ func (g *generator) finish() error {
 	g.w.head.Root = b.root
 	return nil
 }
-	b.accesses = g.open.AccessList()
 
 func (g *generator) header() *types.Header {
 	parent, config := g.w.head, g.w.fork.config
