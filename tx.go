@@ -19,7 +19,9 @@ type Tx struct {
 	// From is the recovered sender.
 	From common.Address
 
-	call *Call
+	known bool // what follows is set
+	hash  common.Hash
+	call  Call
 }
 
 // Call is what an execution needs of a transaction each time, with numbers as
@@ -28,28 +30,53 @@ type Call struct {
 	To *common.Address // not to be changed; nil creates a contract
 
 	FeeCap, TipCap, Value uint256.Int
+	// Need is what the sender must own, gas at the fee cap and the value, if the
+	// transaction is Plain.
+	Need uint256.Int
 
-	// Overflow tells that one of them, or the blob fee cap, exceeds 256 bits;
-	// then none is set.
+	Nonce, Gas uint64
+	Type       uint8
+
+	// Plain tells that the transaction calls an address without data, access
+	// list, blobs and authorizations.
+	Plain bool
+	// Overflow tells that one of the numbers, or the blob fee cap, exceeds 256
+	// bits; then none of them is set.
 	Overflow bool
 }
 
 // Call returns the transaction as an execution sees it. A recovered transaction
 // has it at hand.
 func (t *Tx) Call() *Call {
-	if t.call != nil {
-		return t.call
+	if t.known {
+		return &t.call
 	}
-	return callOf(t.Transaction)
+	w := callOf(t.Transaction)
+	return &w
 }
 
-func callOf(tx *types.Transaction) *Call {
-	w := &Call{To: tx.To()}
+// Hash returns the transaction's hash, which a recovered one has at hand.
+func (t *Tx) Hash() common.Hash {
+	if t.known {
+		return t.hash
+	}
+	return t.Transaction.Hash()
+}
+
+func callOf(tx *types.Transaction) Call {
+	w := Call{To: tx.To(), Nonce: tx.Nonce(), Gas: tx.Gas(), Type: tx.Type()}
 	wide := w.FeeCap.SetFromBig(tx.GasFeeCap())
 	wide = w.TipCap.SetFromBig(tx.GasTipCap()) || wide
 	wide = w.Value.SetFromBig(tx.Value()) || wide
 	if blob := tx.BlobGasFeeCap(); wide || blob != nil && blob.BitLen() > 256 {
-		return &Call{To: tx.To(), Overflow: true}
+		return Call{To: w.To, Nonce: w.Nonce, Gas: w.Gas, Type: w.Type, Overflow: true}
+	}
+	if w.Type <= types.DynamicFeeTxType && w.To != nil && len(tx.Data()) == 0 && len(tx.AccessList()) == 0 {
+		_, overflow := w.Need.MulOverflow(uint256.NewInt(w.Gas), &w.FeeCap)
+		if !overflow {
+			_, overflow = w.Need.AddOverflow(&w.Need, &w.Value)
+		}
+		w.Plain = !overflow
 	}
 	return w
 }
@@ -103,7 +130,7 @@ func RecoverTxs(signer types.Signer, txs types.Transactions) ([]*Tx, error) {
 
 // NewTx returns tx with its sender, which the caller knows.
 func NewTx(tx *types.Transaction, from common.Address) *Tx {
-	return &Tx{Transaction: tx, From: from, call: callOf(tx)}
+	return &Tx{Transaction: tx, From: from, known: true, hash: tx.Hash(), call: callOf(tx)}
 }
 
 // Transactions returns the geth transactions behind txs, in order.

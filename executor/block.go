@@ -242,16 +242,19 @@ func (b *block) apply(tx *motet.Tx, r *types.Receipt) error {
 // What the transaction did stands in the lane's state then; after an error it
 // must be thrown away.
 func (b *block) execute(l *lane, tx *motet.Tx, r *types.Receipt) error {
+	s := l.state
+	if b.fast && l.transfer(b, tx) {
+		b.fill(r, tx, l, params.TxGas, false, nil)
+		return s.err
+	}
+	if s.err != nil {
+		return s.err
+	}
 	if err := l.message.set(tx, &b.baseFee, &b.rules); err != nil {
 		return err
 	}
-	s := l.state
 	if s.guess != nil {
 		l.expect()
-	}
-	if b.fast && l.transfer(b) {
-		b.fill(r, tx, l, params.TxGas, false, nil)
-		return s.err
 	}
 	result, err := core.ApplyMessage(l.evm, &l.message.Message, &l.scratch)
 	if s.err != nil {

@@ -22,31 +22,27 @@ type message struct {
 // set fills the message from tx. The errors are those of
 // core.TransactionToMessage, whose place it takes: the sender is known already.
 func (m *message) set(tx *motet.Tx, baseFee *uint256.Int, rules *params.Rules) error {
-	if !supported(tx.Type(), rules) {
+	w := tx.Call()
+	if !supported(w.Type, rules) {
 		return types.ErrTxTypeNotSupported
 	}
-	w := tx.Call()
 	if w.Overflow {
 		return tooWide(tx)
 	}
 	m.feeCap, m.tipCap, m.value = w.FeeCap, w.TipCap, w.Value
-	m.gasPrice = m.feeCap
 	var blobFeeCap *uint256.Int
-	if tx.Type() == types.BlobTxType {
+	if w.Type == types.BlobTxType {
 		blobFeeCap = uint256.MustFromBig(tx.BlobGasFeeCap())
 	}
-	if rules.IsLondon {
-		var price uint256.Int
-		if _, overflow := price.AddOverflow(baseFee, &m.tipCap); !overflow && price.Lt(&m.feeCap) {
-			m.gasPrice = price
-		}
+	if m.gasPrice = m.feeCap; rules.IsLondon {
+		m.gasPrice = effectivePrice(w, baseFee)
 	}
 	m.Message = core.Message{
 		To:                    w.To,
 		From:                  tx.From,
-		Nonce:                 tx.Nonce(),
+		Nonce:                 w.Nonce,
 		Value:                 &m.value,
-		GasLimit:              tx.Gas(),
+		GasLimit:              w.Gas,
 		GasPrice:              &m.gasPrice,
 		GasFeeCap:             &m.feeCap,
 		GasTipCap:             &m.tipCap,

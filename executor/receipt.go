@@ -15,12 +15,12 @@ import (
 // place in the block. Before Byzantium a receipt carries the state root after
 // the transaction, which an executor cannot know: PostState stays empty.
 func (b *block) fill(r *types.Receipt, tx *motet.Tx, l *lane, gasUsed uint64, failed bool, logs []*types.Log) {
-	m := &l.message
-	if l.price == nil || l.priceWord != m.gasPrice {
-		l.price, l.priceWord = m.gasPrice.ToBig(), m.gasPrice
+	call := tx.Call()
+	if price := &l.message.gasPrice; l.price == nil || l.priceWord != *price {
+		l.price, l.priceWord = price.ToBig(), *price
 	}
 	*r = types.Receipt{
-		Type:              tx.Type(),
+		Type:              call.Type,
 		Status:            types.ReceiptStatusSuccessful,
 		TxHash:            tx.Hash(),
 		GasUsed:           gasUsed,
@@ -30,12 +30,12 @@ func (b *block) fill(r *types.Receipt, tx *motet.Tx, l *lane, gasUsed uint64, fa
 	if failed {
 		r.Status = types.ReceiptStatusFailed
 	}
-	if tx.Type() == types.BlobTxType {
+	if call.Type == types.BlobTxType {
 		r.BlobGasUsed = uint64(len(tx.BlobHashes()) * params.BlobTxBlobGasPerBlob)
 		r.BlobGasPrice = b.context.BlobBaseFee
 	}
-	if m.To == nil {
-		r.ContractAddress = crypto.CreateAddress(tx.From, m.Nonce)
+	if call.To == nil {
+		r.ContractAddress = crypto.CreateAddress(tx.From, call.Nonce)
 	}
 	if len(logs) > 0 {
 		r.Logs = append(make([]*types.Log, 0, len(logs)), logs...)

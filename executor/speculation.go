@@ -122,10 +122,14 @@ func (l *lane) expect() {
 	if !m.needWithBlobs(&s.need) {
 		return
 	}
-	a := s.loaded(&m.From)
-	s.sender = a
-	if a.base.nonce < m.Nonce {
-		a.base.nonce, a.nonce = m.Nonce, m.Nonce
+	s.sender = s.loaded(&m.From)
+	s.assume(s.sender, m.Nonce)
+}
+
+// assume takes the nonce of a speculative transaction to be its sender's turn.
+func (s *txState) assume(sender *account, nonce uint64) {
+	if sender.base.nonce < nonce {
+		sender.base.nonce, sender.nonce = nonce, nonce
 	}
 }
 
@@ -180,7 +184,7 @@ func (w *worker) stage(r *record, task int, coinbase *common.Address) {
 // Holds implements blockstm.Program.
 func (s *speculation) Holds(_, task int) bool {
 	r := s.record(task)
-	if r.failure != nil || s.pool.Available(false) < s.txs[task].Gas() {
+	if r.failure != nil || s.pool.Available(false) < s.txs[task].Call().Gas {
 		return false // what does not fit is judged against the block's gas
 	}
 	for _, a := range r.accounts[:r.nAccounts] {
@@ -245,7 +249,7 @@ func (s *speculation) Commit(_, task int) bool {
 		return false
 	}
 	receipt := &s.receipts[task]
-	if s.err = s.charge(tx.Gas(), receipt.GasUsed); s.err != nil {
+	if s.err = s.charge(tx.Call().Gas, receipt.GasUsed); s.err != nil {
 		return false
 	}
 	for _, a := range r.accounts[:r.nAccounts] {
@@ -279,9 +283,14 @@ func (b *block) charge(limit, used uint64) error {
 	return nil
 }
 
-// needWithBlobs is need with what blobs may cost on top.
+// needWithBlobs computes what the sender must own, as core's buyGas does: gas at
+// the fee cap, the value, and what blobs may cost. It reports false on overflow.
 func (m *message) needWithBlobs(out *uint256.Int) bool {
-	if !m.need(out) {
+	out.SetUint64(m.GasLimit)
+	if _, overflow := out.MulOverflow(out, &m.feeCap); overflow {
+		return false
+	}
+	if _, overflow := out.AddOverflow(out, &m.value); overflow {
 		return false
 	}
 	if len(m.BlobHashes) == 0 {

@@ -3,49 +3,71 @@ package executor
 import (
 	"math"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
+
+	"github.com/motet-evm/motet"
 )
 
-// transfer executes the message if it is a plain transfer between accounts
-// without code that surely succeeds, and reports whether it did. Everything else
-// goes through core.ApplyMessage, the errors included. It leaves no trace when
-// it declines, apart from reads.
-func (l *lane) transfer(b *block) bool {
-	m, s := &l.message, l.state
-	if m.To == nil || len(m.Data) > 0 || len(m.AccessList) > 0 || m.BlobGasFeeCap != nil || m.SetCodeAuthorizations != nil {
+// transfer executes tx if it is a plain transfer between accounts without code
+// that surely succeeds, and reports whether it did. Everything else goes through
+// core.ApplyMessage, the errors included. It leaves no trace when it declines.
+func (l *lane) transfer(b *block, tx *motet.Tx) bool {
+	m, s := tx.Call(), l.state
+	if !m.Plain || m.Gas < params.TxGas || b.rules.IsOsaka && m.Gas > params.MaxTxGas || l.scratch.Available(false) < m.Gas {
 		return false
 	}
-	if m.GasLimit < params.TxGas || b.rules.IsOsaka && m.GasLimit > params.MaxTxGas || l.scratch.Available(false) < m.GasLimit {
+	if !supported(m.Type, &b.rules) || m.Nonce == math.MaxUint64 || likePrecompile(m.To) {
 		return false
 	}
-	var tip uint256.Int
-	if !m.tip(b, &tip) || m.Nonce == math.MaxUint64 || likePrecompile(m.To) {
-		return false
+	price, tip := m.FeeCap, m.FeeCap
+	if b.rules.IsLondon {
+		if m.FeeCap.Lt(&m.TipCap) || m.FeeCap.Lt(&b.baseFee) {
+			return false
+		}
+		price = effectivePrice(m, &b.baseFee)
+		tip.Sub(&price, &b.baseFee)
 	}
-	var need, fee uint256.Int
-	if !m.need(&need) {
-		return false
+	coinbase := &b.context.Coinbase
+	fetch := s.lone
+	if tx.From == *m.To || tx.From == *coinbase || *m.To == *coinbase {
+		fetch = s.loaded
 	}
-	from := s.loaded(&m.From)
+	from, to := fetch(&tx.From), fetch(m.To)
+	if s.guess != nil {
+		s.assume(from, m.Nonce)
+	}
 	from.flags |= readNonce | readCode
-	to := s.loaded(m.To)
 	to.flags |= readCode
-	if from.nonce != m.Nonce || from.code != nil || to.code != nil || !s.covers(from, &need) || s.err != nil {
+	if from.nonce != m.Nonce || from.code != nil || to.code != nil || !s.covers(from, &m.Need) || s.err != nil {
+		err := s.err
+		s.reset()
+		s.err = err
 		return false
 	}
-	coinbase := s.loaded(&b.context.Coinbase)
 	gas := uint256.NewInt(params.TxGas)
-	fee.Mul(gas, &m.gasPrice)
-	fee.Add(&fee, &m.value)
+	var fee uint256.Int
+	fee.Mul(gas, &price)
+	fee.Add(&fee, &m.Value)
 	from.nonce++
 	from.move(fee.Neg(&fee))
-	to.move(&m.value)
-	coinbase.move(fee.Mul(gas, &tip))
+	to.move(&m.Value)
+	fetch(coinbase).move(fee.Mul(gas, &tip))
 	// The pool was asked above.
-	_ = l.scratch.CheckGasLegacy(m.GasLimit)
-	_ = l.scratch.ChargeGasLegacy(m.GasLimit-params.TxGas, params.TxGas)
+	_ = l.scratch.CheckGasLegacy(m.Gas)
+	_ = l.scratch.ChargeGasLegacy(m.Gas-params.TxGas, params.TxGas)
+	l.message.gasPrice = price
 	return true
+}
+
+// lone is loaded for an account that the transaction sees under no other name,
+// so that nobody looks for it.
+func (s *txState) lone(addr *common.Address) *account {
+	a := s.newAccount()
+	*a = account{addr: *addr, hash: s.memory.seeds.address(addr)}
+	s.load(a)
+	return a
 }
 
 // move changes the balance without a journal entry: what calls it cannot fail
@@ -56,27 +78,11 @@ func (a *account) move(delta *uint256.Int) {
 	a.balance.Add(&a.balance, delta)
 }
 
-// need computes what the sender must own, as core's buyGas does for messages
-// without blobs. It reports false on overflow.
-func (m *message) need(out *uint256.Int) bool {
-	out.SetUint64(m.GasLimit)
-	if _, overflow := out.MulOverflow(out, &m.feeCap); overflow {
-		return false
+// effectivePrice is what a unit of gas costs from London on (EIP-1559).
+func effectivePrice(m *motet.Call, baseFee *uint256.Int) uint256.Int {
+	var price uint256.Int
+	if _, overflow := price.AddOverflow(baseFee, &m.TipCap); !overflow && price.Lt(&m.FeeCap) {
+		return price
 	}
-	_, overflow := out.AddOverflow(out, &m.value)
-	return !overflow
-}
-
-// tip computes what the coinbase gets for a unit of gas. It reports false if the
-// fees are not valid.
-func (m *message) tip(b *block, out *uint256.Int) bool {
-	*out = m.gasPrice
-	if !b.rules.IsLondon {
-		return true
-	}
-	if m.feeCap.Lt(&m.tipCap) || m.feeCap.Lt(&b.baseFee) {
-		return false
-	}
-	out.Sub(out, &b.baseFee)
-	return true
+	return m.FeeCap
 }
