@@ -44,6 +44,9 @@ type Plan struct {
 	MaxWaste float64
 	// Order is how a worker goes through a batch.
 	Order Order
+	// Yield, if set, is called between any two steps that the steps of other
+	// workers may come between. Tests explore the orders of steps with it.
+	Yield func(worker int)
 }
 
 // Order is how a worker goes through a batch.
@@ -110,6 +113,7 @@ type run struct {
 	plan    Plan
 	program Program
 
+	_        [128]byte
 	next     atomic.Int64 // first task that nobody claimed
 	_        [120]byte
 	frontier atomic.Int64 // first task that is not committed; moved by the baton's holder
@@ -129,6 +133,12 @@ type run struct {
 	parked  atomic.Int32
 }
 
+func (r *run) yield(worker int) {
+	if r.plan.Yield != nil {
+		r.plan.Yield(worker)
+	}
+}
+
 func (r *run) isExecuted(task int) bool {
 	return r.executed[task%r.plan.Window].task.Load() == int64(task)+1
 }
@@ -140,6 +150,7 @@ func (r *run) work(ctx context.Context, worker int) {
 		r.wake() // whoever waits must see that the run ended
 	}()
 	for !r.stopped.Load() {
+		r.yield(worker)
 		if ctx.Err() != nil {
 			r.stopped.Store(true)
 			return
@@ -149,7 +160,7 @@ func (r *run) work(ctx context.Context, worker int) {
 			if frontier == r.plan.Tasks {
 				return
 			}
-			r.wait(frontier)
+			r.wait(worker, frontier)
 			continue
 		}
 		r.program.Prepare(worker, from, to)
@@ -163,7 +174,9 @@ func (r *run) work(ctx context.Context, worker int) {
 			}
 			r.program.Execute(worker, task)
 			executions++
+			r.yield(worker)
 			r.executed[task%r.plan.Window].task.Store(int64(task) + 1)
+			r.yield(worker)
 		}
 		r.advance(worker)
 	}
@@ -193,6 +206,7 @@ func (r *run) claim() (from, to, frontier int) {
 // lead runs task, at the frontier already, without speculation. It reports
 // whether the caller is done with the task.
 func (r *run) lead(worker, task int) bool {
+	r.yield(worker)
 	if !r.baton.TryLock() {
 		return false
 	}
@@ -222,6 +236,7 @@ func (r *run) advance(worker int) {
 			}
 			r.commit(worker, task, aborted)
 		}
+		r.yield(worker)
 		r.baton.Unlock()
 	}
 }
@@ -238,6 +253,7 @@ func (r *run) commit(worker, task int, aborted bool) {
 		r.wake()
 		return
 	}
+	r.yield(worker)
 	r.frontier.Store(int64(task) + 1)
 	if r.wasteful(aborted) {
 		r.result.Wasteful = true
@@ -261,7 +277,7 @@ func (r *run) wasteful(aborted bool) bool {
 const spins = 200
 
 // wait returns when the frontier has moved on from where it was, or soon after.
-func (r *run) wait(frontier int) {
+func (r *run) wait(worker, frontier int) {
 	for i := range spins {
 		if int(r.frontier.Load()) != frontier || r.stopped.Load() {
 			return
@@ -270,6 +286,7 @@ func (r *run) wait(frontier int) {
 			runtime.Gosched()
 		}
 	}
+	r.yield(worker)
 	r.parked.Add(1)
 	r.parking.Lock()
 	for int(r.frontier.Load()) == frontier && !r.stopped.Load() {
