@@ -170,7 +170,13 @@ func (k checker) finish(ctx context.Context, b *blockCase, open executor.Block, 
 	if err := oracle.Sorted(outcome.Changes); err != nil {
 		return err
 	}
-	return k.sameRoot(b, outcome.Changes)
+	if err := k.sameRoot(b, outcome.Changes); err != nil {
+		return err
+	}
+	sealed := types.CopyHeader(b.env.Header)
+	sealed.Root = b.root
+	k.exec.Sealed(outcome, sealed)
+	return nil
 }
 
 func (k checker) sameRoot(b *blockCase, changes *motet.StateChanges) error {

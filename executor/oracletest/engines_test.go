@@ -7,22 +7,45 @@ import (
 	"github.com/motet-evm/motet/executor"
 )
 
-// engines are the executors under test.
+// engines are the executors under test. A warm one keeps what earlier blocks
+// read and wrote, and goes back when it runs the same block again.
 func engines() []engine {
-	list := []engine{{"serial", executor.NewSerial(executor.Config{})}}
-	for _, c := range []executor.Config{
-		{Workers: 1},
-		{Workers: 2},
-		{Workers: 4},
-		{Workers: 8},
-		{Workers: 1, Schedule: executor.Always},
-		{Workers: 4, Schedule: executor.Always},
-		{Workers: 1, Schedule: executor.Backwards},
-		{Workers: 4, Schedule: executor.Backwards},
-	} {
-		list = append(list, engine{fmt.Sprintf("parallel(%d, schedule %d)", c.Workers, c.Schedule), executor.NewParallel(c)})
+	return append(named(executor.NewSerial(executor.Config{}), executor.Config{}, "serial"), parallel(
+		executor.Config{Workers: 1},
+		executor.Config{Workers: 2, Warm: true},
+		executor.Config{Workers: 4},
+		executor.Config{Workers: 8},
+		executor.Config{Workers: 1, Schedule: executor.Always},
+		executor.Config{Workers: 4, Schedule: executor.Always},
+		executor.Config{Workers: 1, Schedule: executor.Backwards},
+		executor.Config{Workers: 4, Schedule: executor.Backwards, Warm: true},
+	)...)
+}
+
+// everyEngine is engines with all numbers of workers on every schedule, cold and
+// warm.
+func everyEngine() []engine {
+	list := append(named(executor.NewSerial(executor.Config{}), executor.Config{}, "serial"),
+		named(executor.NewSerial(executor.Config{Warm: true}), executor.Config{Warm: true}, "serial")...)
+	for _, schedule := range []executor.Schedule{executor.WherePays, executor.Always, executor.Backwards} {
+		for _, workers := range []int{1, 2, 4, 8} {
+			warm := workers == 2 || workers == 8
+			list = append(list, parallel(executor.Config{Workers: workers, Schedule: schedule, Warm: warm})...)
+		}
 	}
 	return list
+}
+
+func parallel(configs ...executor.Config) []engine {
+	var list []engine
+	for _, c := range configs {
+		list = append(list, named(executor.NewParallel(c), c, "parallel")...)
+	}
+	return list
+}
+
+func named(e executor.Executor, c executor.Config, kind string) []engine {
+	return []engine{{fmt.Sprintf("%s %+v", kind, c), e}}
 }
 
 // TestBlocks runs seeded worlds of every fork through every executor.
@@ -46,7 +69,11 @@ func TestBlocks(t *testing.T) {
 
 // FuzzBlocks grows worlds from any bytes; the first one chooses the fork.
 func FuzzBlocks(f *testing.F) {
-	under, rules := engines(), forks()
+	under, rules := everyEngine(), forks()
+	// A corpus of its own is in testdata; these reach every fork.
+	for i := range rules {
+		f.Add(append([]byte{byte(i)}, seeded(uint64(i), 400)...))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 2 || len(data) > 4000 {
 			t.Skip()

@@ -52,6 +52,20 @@ type generator struct {
 // grow makes up a block on w from c, has geth execute it, and moves w to the
 // state after it.
 func grow(w *world, c *choices) (*blockCase, error) {
+	g, err := begin(w, c)
+	if err != nil {
+		return nil, err
+	}
+	for !c.done() && g.block.cut < 0 && len(g.block.txs) < maxTxs {
+		if err := g.step(); err != nil {
+			return nil, err
+		}
+	}
+	return g.block, g.finish()
+}
+
+// begin opens a block on w.
+func begin(w *world, c *choices) (*generator, error) {
 	g := &generator{c: c, w: w, block: &blockCase{keys: make(oracle.Keys)}}
 	g.coinbase = g.pickCoinbase()
 	reader, err := w.reader()
@@ -66,12 +80,7 @@ func grow(w *world, c *choices) (*blockCase, error) {
 	g.open = oracle.Open(oracle.Env{Config: w.fork.config, Header: header, BlockHash: g.block.env.BlockHash, Record: true}, g.db, g.block.keys.Hooks())
 	g.rules = g.open.Rules()
 	g.block.cut = -1
-	for !c.done() && g.block.cut < 0 && len(g.block.txs) < maxTxs {
-		if err := g.step(); err != nil {
-			return nil, err
-		}
-	}
-	return g.block, g.finish()
+	return g, nil
 }
 
 // maxTxs bounds a block.
@@ -124,7 +133,8 @@ func (g *generator) header() *types.Header {
 	}
 	if config.IsCancun(h.Number, h.Time) {
 		var zero uint64
-		h.BlobGasUsed, h.ExcessBlobGas, h.ParentBeaconRoot = &zero, &zero, &common.Hash{1, g.c.byte()}
+		excess := pick(g.c, []uint64{0, 0, 20_000_000})
+		h.BlobGasUsed, h.ExcessBlobGas, h.ParentBeaconRoot = &zero, &excess, &common.Hash{1, g.c.byte()}
 	}
 	return h
 }

@@ -160,9 +160,11 @@ func sized(head, data []byte) []byte {
 // sometimes after running a program in its own name.
 func (g *generator) initcode(depth int) []byte {
 	knife := g.w.knives[0].Bytes()
-	switch g.c.n(8) {
+	switch g.c.n(9) {
 	case 0:
 		return nil
+	case 8:
+		return g.assembly()
 	case 1:
 		return []byte{0xfe} // invalid
 	case 2:

@@ -24,11 +24,14 @@ type draft struct {
 	data  []byte
 	list  types.AccessList
 	auths []types.SetCodeAuthorization
+
+	blobs   []common.Hash
+	blobCap uint64
 }
 
 // step offers one transaction, or a few that belong together.
 func (g *generator) step() error {
-	switch g.c.n(18) {
+	switch g.c.n(20) {
 	case 0, 1, 2:
 		return g.submit(g.transfer())
 	case 3:
@@ -47,6 +50,10 @@ func (g *generator) step() error {
 		return g.rebirth()
 	case 10:
 		return g.flip()
+	case 11:
+		return g.assembled()
+	case 12:
+		return g.submit(g.blobs())
 	default:
 		return g.submit(g.program())
 	}
@@ -98,6 +105,27 @@ func (g *generator) transfer() *draft {
 	d.gas += uint64(len(d.list)) * 4300
 	if g.c.one(2) {
 		d.gas += uint64(pick(g.c, []int{2300, 50_000, 200_000}))
+	}
+	return d
+}
+
+// blobs is a transaction that carries blobs, not always valid ones.
+func (g *generator) blobs() *draft {
+	d := g.transfer()
+	if g.c.one(2) {
+		d = g.program()
+	}
+	if !g.rules.IsCancun {
+		return d
+	}
+	d.typ = types.BlobTxType
+	d.blobCap = pick(g.c, []uint64{1000, 1000, 1, 0})
+	for range pick(g.c, []int{1, 1, 2, 6, 7, 0}) {
+		hash := common.Hash{0: 1, 31: g.c.byte()}
+		if g.c.one(20) {
+			hash[0] = 0
+		}
+		d.blobs = append(d.blobs, hash)
 	}
 	return d
 }
@@ -193,6 +221,8 @@ func (g *generator) sign(d *draft) *motet.Tx {
 		data = &types.AccessListTx{ChainID: id, Nonce: d.nonce, GasPrice: d.cap, Gas: d.gas, To: d.to, Value: d.value, Data: d.data, AccessList: d.list, V: common.Big0, R: mark, S: common.Big1}
 	case types.DynamicFeeTxType:
 		data = &types.DynamicFeeTx{ChainID: id, Nonce: d.nonce, GasTipCap: d.tip, GasFeeCap: d.cap, Gas: d.gas, To: d.to, Value: d.value, Data: d.data, AccessList: d.list, V: common.Big0, R: mark, S: common.Big1}
+	case types.BlobTxType:
+		data = &types.BlobTx{ChainID: uint256.NewInt(chainID), Nonce: d.nonce, GasTipCap: uint256.MustFromBig(d.tip), GasFeeCap: uint256.MustFromBig(d.cap), Gas: d.gas, To: *d.to, Value: uint256.MustFromBig(d.value), Data: d.data, AccessList: d.list, BlobFeeCap: uint256.NewInt(d.blobCap), BlobHashes: d.blobs, V: new(uint256.Int), R: uint256.MustFromBig(mark), S: uint256.NewInt(1)}
 	case types.SetCodeTxType:
 		data = &types.SetCodeTx{ChainID: uint256.NewInt(chainID), Nonce: d.nonce, GasTipCap: uint256.MustFromBig(d.tip), GasFeeCap: uint256.MustFromBig(d.cap), Gas: d.gas, To: *d.to, Value: uint256.MustFromBig(d.value), Data: d.data, AccessList: d.list, AuthList: d.auths, V: new(uint256.Int), R: uint256.MustFromBig(mark), S: uint256.NewInt(1)}
 	default:
