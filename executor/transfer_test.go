@@ -162,7 +162,7 @@ func (b *transferBench) try(d dice) error {
 func (b *block) transferable(tx *motet.Tx) bool {
 	defer b.state.reset()
 	b.scratch = *b.pool
-	return b.message.set(tx, &b.baseFee, &b.rules) == nil && b.transfer(b)
+	return b.transfer(b, tx)
 }
 
 // value returns the committed account.
