@@ -136,6 +136,10 @@ func (g *generator) header() *types.Header {
 		excess := pick(g.c, []uint64{0, 0, 20_000_000})
 		h.BlobGasUsed, h.ExcessBlobGas, h.ParentBeaconRoot = &zero, &excess, &common.Hash{1, g.c.byte()}
 	}
+	if config.IsAmsterdam(h.Number, h.Time) {
+		slot := h.Time
+		h.SlotNumber = &slot
+	}
 	return h
 }
 

@@ -57,7 +57,7 @@ func forks() []fork {
 		if !london {
 			c.LondonBlock = nil
 		}
-		for i, t := range []**uint64{&c.ShanghaiTime, &c.CancunTime, &c.PragueTime, &c.OsakaTime} {
+		for i, t := range []**uint64{&c.ShanghaiTime, &c.CancunTime, &c.PragueTime, &c.OsakaTime, &c.AmsterdamTime} {
 			*t = nil
 			if i < timed {
 				*t = &zero
@@ -76,6 +76,7 @@ func forks() []fork {
 		{"london", at(0, true)},
 		{"berlin", at(0, false)},
 		{"byzantium", byzantium},
+		{"amsterdam", at(5, true)},
 	}
 }
 
@@ -169,6 +170,8 @@ func (w *world) commitGenesis() error {
 		params.HistoryStorageAddress:     params.HistoryStorageCode,
 		params.WithdrawalQueueAddress:    params.WithdrawalQueueCode,
 		params.ConsolidationQueueAddress: params.ConsolidationQueueCode,
+		params.BuilderDepositAddress:     params.BuilderDepositCode,
+		params.BuilderExitAddress:        params.BuilderExitCode,
 	} {
 		sdb.SetNonce(addr, 1, tracing.NonceChangeGenesis)
 		sdb.SetCode(addr, code, tracing.CodeChangeGenesis)
