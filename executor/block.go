@@ -17,6 +17,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/report"
 )
 
 // block is an open block that runs transactions one by one. Parallel builds on
@@ -39,6 +40,7 @@ type block struct {
 	top      *layer // of the last view
 
 	err     error // why the block is unusable
+	report  *report.Block
 	release func()
 }
 
@@ -167,7 +169,9 @@ func (b *block) runSerial(ctx context.Context, txs []*motet.Tx, strict bool) (*S
 		return nil, b.err
 	}
 	out := newSlice(txs)
+	defer b.memory.trace.slice(len(txs))()
 	n, err := b.serially(ctx, txs, strict, out)
+	b.memory.trace.alone("configured", n)
 	if err != nil {
 		b.fail()
 		return nil, err
@@ -188,15 +192,20 @@ func newSlice(txs []*motet.Tx) *Slice {
 // block's gas does not end the slice.
 func (b *block) serially(ctx context.Context, txs []*motet.Tx, strict bool, out *Slice) (int, error) {
 	receipts := make([]types.Receipt, len(txs))
+	lane := &b.memory.trace.lanes[0]
+	defer lane.Rest()
 	for i, tx := range txs {
 		if err := ctx.Err(); err != nil {
 			return i, err
 		}
 		if i%batch == 0 {
 			b.prefetch(txs[i:])
+			lane.Begin()
 		}
 		out.Stats.Executions++
+		task := b.memory.trace.next
 		err := b.apply(tx, &receipts[i])
+		lane.Ran(task, report.Settled, short(&receipts[i]))
 		switch {
 		case err == nil:
 			b.include(tx, &receipts[i], out)
@@ -220,6 +229,7 @@ func (b *block) refuse(tx *motet.Tx, reason error, strict bool, out *Slice) (cut
 	case errors.Is(reason, core.ErrGasLimitReached) && tx.Gas() <= b.env.Header.GasLimit:
 		return true, nil
 	default:
+		b.memory.trace.leave(1, false)
 		out.Skipped = append(out.Skipped, Skip{Tx: tx, Verdict: verdictOf(reason), Err: reason})
 		return false, nil
 	}
@@ -233,6 +243,7 @@ func (b *block) apply(tx *motet.Tx, r *types.Receipt) error {
 		return err
 	}
 	*b.pool = b.scratch
+	b.memory.trace.include(b.state.footprint, tx, r.GasUsed)
 	b.state.commit(&b.rules)
 	b.state.reset()
 	return nil
@@ -255,6 +266,8 @@ func (b *block) execute(l *lane, tx *motet.Tx, r *types.Receipt) error {
 	}
 	if s.guess != nil {
 		l.expect()
+	} else {
+		l.compare()
 	}
 	result, err := core.ApplyMessage(l.evm, &l.message.Message, &l.scratch)
 	if s.err != nil {
@@ -299,6 +312,7 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 	if err != nil {
 		return nil, fmt.Errorf("collect changes of block %d: %w", h.Number, err)
 	}
+	b.report = b.memory.trace.report(len(b.included), b.pool.Used())
 	b.memory.outcome = &motet.Outcome{
 		Header:      h,
 		Txs:         b.included,

@@ -22,6 +22,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/report"
 )
 
 // Executor opens blocks.
@@ -75,6 +76,9 @@ type Block interface {
 	// Finish applies the withdrawals and the system calls that end a block and
 	// returns what the block leaves behind. The block is unusable afterwards.
 	Finish(ctx context.Context, withdrawals types.Withdrawals) (*motet.Outcome, error)
+
+	// Report tells how the block was executed; nil before Finish has returned.
+	Report() *report.Block
 }
 
 // Slice is the result of Run or Verify.

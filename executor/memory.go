@@ -95,6 +95,7 @@ type accountCell struct {
 	fresh      bool   // in memory.freshAccounts
 	wiped      uint32 // times that the block destroyed the account, and its storage
 	wipedBelow uint32 // those that a view's layer knows of
+	trail      accountTrail
 	touched    uint64 // by accessLog
 
 	base accountVersion  // before the block; immutable once committed first
@@ -109,6 +110,7 @@ type slotCell struct {
 	listed  bool   // in memory.changedSlots
 	fresh   bool   // in memory.freshSlots
 	wiped   uint32 // value of the account's counter when own was written
+	trail   slotTrail
 	touched uint64 // by accessLog
 
 	base slotVersion
@@ -131,6 +133,7 @@ type memory struct {
 	changedAccounts []*accountEntry
 	changedSlots    []*slotEntry
 	wiped           bool // some account with storage may have been destroyed
+	trace           trace
 	log             *accessLog
 
 	// What changed since the last view of the block.
@@ -138,7 +141,7 @@ type memory struct {
 	freshSlots    []*slotEntry
 }
 
-func newMemory() *memory { return &memory{seeds: newSeeds(), log: new(accessLog)} }
+func newMemory() *memory { return &memory{seeds: newSeeds(), log: new(accessLog), trace: newTrace(1)} }
 
 // reset empties the memory for a block on the state with the given root.
 func (m *memory) reset(root common.Hash, reader state.Reader) {
@@ -150,6 +153,7 @@ func (m *memory) reset(root common.Hash, reader state.Reader) {
 func (m *memory) start(root common.Hash, reader state.Reader) {
 	m.root, m.sealed, m.outcome = root, common.Hash{}, nil
 	m.reader, m.wiped = reader, false
+	m.trace.start()
 	m.log = newAccessLog(m.log)
 	clear(m.changedAccounts)
 	clear(m.changedSlots)

@@ -63,6 +63,7 @@ func NewParallel(config Config) *Parallel {
 
 func newCrew(workers int) *crew {
 	c := &crew{state: newTxState(newMemory()), records: make([]record, 4*batch*max(workers, 2))}
+	c.state.memory.trace = newTrace(workers)
 	for range workers {
 		w := &worker{}
 		w.state = newTxState(c.state.memory)
@@ -119,6 +120,7 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 		return nil, p.err
 	}
 	out := newSlice(txs)
+	defer p.memory.trace.slice(len(txs))()
 	for at := 0; at < len(txs); {
 		alone, why := p.alone(len(txs) - at)
 		var (
@@ -128,6 +130,7 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 		if alone > 0 {
 			want, out.Stats.Fallback = alone, why
 			n, err = p.serially(ctx, txs[at:at+want], strict, out)
+			p.memory.trace.alone(why, n)
 			p.rest = max(0, p.rest-n)
 		} else {
 			n, want, err = p.speculate(ctx, txs[at:], strict, out)
@@ -171,6 +174,7 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, strict b
 		strict:        strict,
 		out:           out,
 		receipts:      make([]types.Receipt, len(txs)),
+		first:         p.memory.trace.next,
 	}
 	result, err := blockstm.Run(ctx, p.plan(len(txs)), s)
 	n = result.Committed
@@ -188,6 +192,7 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, strict b
 		// The transaction runs again, alone, and turns memory.wiped on.
 		out.Stats.Fallback = "destroyed account"
 		done, err := p.serially(ctx, txs[n:n+1], strict, out)
+		p.memory.trace.alone(out.Stats.Fallback, done)
 		return n + done, n + 1, err
 	case result.Wasteful:
 		p.rest, p.calm = p.calm, min(2*p.calm, calmMax)
@@ -203,6 +208,7 @@ func (p *parallelBlock) plan(tasks int) blockstm.Plan {
 		Workers: min(len(p.workers), tasks),
 		Window:  len(p.records),
 		Batch:   batch,
+		Idle:    func(worker int) { p.memory.trace.lanes[worker].Rest() },
 	}
 	switch p.schedule {
 	case WherePays:

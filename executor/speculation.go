@@ -11,6 +11,7 @@ import (
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor/blockstm"
+	"github.com/motet-evm/motet/executor/report"
 )
 
 // record is what an execution leaves for the frontier to judge.
@@ -32,6 +33,7 @@ type speculation struct {
 	strict   bool
 	out      *Slice
 	receipts []types.Receipt
+	first    int // place of txs[0] in the block's stream
 
 	// Written by the holder of the frontier.
 	err      error
@@ -46,6 +48,7 @@ func (s *speculation) record(task int) *record { return &s.records[task%len(s.re
 // Prepare implements blockstm.Program.
 func (s *speculation) Prepare(worker, from, to int) {
 	s.workers[worker].prefetch(s.txs[from:to])
+	s.memory.trace.lanes[worker].Begin()
 }
 
 // prefetch looks at the senders and recipients of a batch side by side, so that
@@ -80,6 +83,7 @@ func (s *speculation) Execute(worker, task int) {
 	r := s.record(task)
 	s.attempt(w, task, r)
 	w.stage(r, s.tasks+task, &s.context.Coinbase)
+	s.memory.trace.lanes[worker].Ran(s.first+task, report.Speculated, short(&s.receipts[task]))
 }
 
 // Settle implements blockstm.Program.
@@ -91,6 +95,7 @@ func (s *speculation) Settle(worker, task int) {
 	s.attempt(w, task, r)
 	r.settled = true
 	w.stage(r, s.tasks+task, nil)
+	s.memory.trace.lanes[worker].Ran(s.first+task, report.Settled, short(&s.receipts[task]))
 }
 
 // attempt executes a task into its record.
@@ -182,7 +187,15 @@ func (w *worker) stage(r *record, task int, coinbase *common.Address) {
 }
 
 // Holds implements blockstm.Program.
-func (s *speculation) Holds(_, task int) bool {
+func (s *speculation) Holds(worker, task int) bool {
+	if s.holds(task) {
+		return true
+	}
+	s.abort(worker, task)
+	return false
+}
+
+func (s *speculation) holds(task int) bool {
 	r := s.record(task)
 	if r.failure != nil || s.pool.Available(false) < s.txs[task].Call().Gas {
 		return false // what does not fit is judged against the block's gas
@@ -252,6 +265,7 @@ func (s *speculation) Commit(_, task int) bool {
 	if s.err = s.charge(tx.Call().Gas, receipt.GasUsed); s.err != nil {
 		return false
 	}
+	s.memory.trace.include(&r.footprint, tx, receipt.GasUsed)
 	for _, a := range r.accounts[:r.nAccounts] {
 		if v := a.version; v != nil {
 			v.Value = v.Write.applyTo(a.entry.cell.Committed().Value)

@@ -44,6 +44,9 @@ type Plan struct {
 	MaxWaste float64
 	// Order is how a worker goes through a batch.
 	Order Order
+	// Idle, unless it is nil, is called by a worker that finds nothing to do, and
+	// at its end.
+	Idle func(worker int)
 	// Yield, if set, is called between any two steps that the steps of other
 	// workers may come between. Tests explore the orders of steps with it.
 	Yield func(worker int)
@@ -147,6 +150,7 @@ func (r *run) work(ctx context.Context, worker int) {
 	executions := 0
 	defer func() {
 		r.executions.Add(int64(executions))
+		r.idle(worker)
 		r.wake() // whoever waits must see that the run ended
 	}()
 	for !r.stopped.Load() {
@@ -160,6 +164,7 @@ func (r *run) work(ctx context.Context, worker int) {
 			if frontier == r.plan.Tasks {
 				return
 			}
+			r.idle(worker)
 			r.wait(worker, frontier)
 			continue
 		}
@@ -179,6 +184,12 @@ func (r *run) work(ctx context.Context, worker int) {
 			r.yield(worker)
 		}
 		r.advance(worker)
+	}
+}
+
+func (r *run) idle(worker int) {
+	if r.plan.Idle != nil {
+		r.plan.Idle(worker)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/executor/report"
 	"github.com/motet-evm/motet/internal/oracle"
 )
 
@@ -77,6 +78,9 @@ func (b *gethBlock) Verify(ctx context.Context, txs []*motet.Tx) (*executor.Slic
 }
 
 func (b *gethBlock) View() state.Reader { return oracle.View(b.db.Copy()) }
+
+// Report implements executor.Block.
+func (b *gethBlock) Report() *report.Block { return nil }
 
 func (b *gethBlock) Finish(ctx context.Context, withdrawals types.Withdrawals) (*motet.Outcome, error) {
 	requests, err := b.open.Finish(ctx, withdrawals)

@@ -1,0 +1,62 @@
+package executor
+
+import (
+	"time"
+
+	"github.com/motet-evm/motet/executor/report"
+)
+
+// abort notes why the execution of a task does not hold, at the time that it is
+// found. The worker goes on to run it on committed values.
+func (s *speculation) abort(worker, task int) {
+	t := &s.memory.trace
+	t.lanes[worker].Mark(report.Tick)
+	a := report.Abort{
+		At: int64(time.Since(t.begun)), Task: int32(s.first + task), //nolint:gosec // places in a stream are small
+		Place: report.Nowhere, Writer: report.Nowhere,
+	}
+	r := s.record(task)
+	if r.failure != nil {
+		a.Cause = report.CauseRead
+	} else if at, by, cause, found := r.conflict(); found {
+		a.Cause, a.Place, a.Writer = cause, t.place(at), by-1
+	} else {
+		a.Cause = report.CauseGas
+	}
+	t.aborts = append(t.aborts, a)
+}
+
+// conflict finds the first read of the record that does not hold, and who wrote
+// what is there now: an index in the block plus one, or 0.
+func (r *record) conflict() (at spot, by int32, cause report.Cause, found bool) {
+	for _, l := range r.slots[:r.nSlots] {
+		if l.flags&readSlot != 0 && l.entry.cell.Committed().Value != l.base {
+			return spot{slot: l.entry}, l.entry.cell.trail.by, report.CauseSlot, true
+		}
+	}
+	for _, a := range r.accounts[:r.nAccounts] {
+		for _, check := range [...]struct {
+			flag  uint16
+			field report.Field
+			cause report.Cause
+		}{
+			{readCode, report.Code, report.CauseCode},
+			{readExist, report.Existence, report.CauseExistence},
+			{readNonce, report.Nonce, report.CauseNonce},
+			{readBalance, report.Balance, report.CauseBalance},
+			{boundBalance, report.Balance, report.CauseFunds},
+		} {
+			if a.flags&check.flag != 0 && !a.only(check.flag).holds() {
+				return spot{account: a.entry, field: check.field}, a.entry.cell.trail[check.field], check.cause, true
+			}
+		}
+	}
+	return spot{}, 0, 0, false
+}
+
+// only returns the account as if nothing but flag had been relied on.
+func (a *account) only(flag uint16) *account {
+	one := *a
+	one.flags &= flag
+	return &one
+}
