@@ -3,6 +3,7 @@ package blockstm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -33,6 +34,7 @@ type program struct {
 	order   []int
 	commits atomic.Int64
 	onTask  func(task int)
+	pause   func(worker int) // called before each access to a cell, if set
 }
 
 type toyRecord struct {
@@ -59,6 +61,7 @@ func (p *program) run(worker, task int, guess bool) {
 	r.reads, r.versions = r.reads[:0], r.versions[:0]
 	sum := task
 	for _, c := range p.ops[task].reads {
+		p.yield(worker)
 		committed := p.cells[c].Committed()
 		value := committed.Value
 		if guess {
@@ -74,8 +77,15 @@ func (p *program) run(worker, task int, guess bool) {
 		v.Value = sum
 		r.versions = append(r.versions, v)
 		if guess {
+			p.yield(worker)
 			p.cells[c].Publish(v)
 		}
+	}
+}
+
+func (p *program) yield(worker int) {
+	if p.pause != nil {
+		p.pause(worker)
 	}
 }
 
@@ -91,8 +101,9 @@ func (p *program) Execute(worker, task int) {
 
 func (p *program) Settle(worker, task int) { p.run(worker, task, false) }
 
-func (p *program) Holds(_, task int) bool {
+func (p *program) Holds(worker, task int) bool {
 	for i, c := range p.ops[task].reads {
+		p.yield(worker)
 		if p.cells[c].Committed().Value != p.records[task%len(p.records)].reads[i] {
 			return false
 		}
@@ -106,11 +117,12 @@ func (p *program) Withdraw(task int) {
 	}
 }
 
-func (p *program) Commit(_, task int) bool {
+func (p *program) Commit(worker, task int) bool {
 	if task == p.stop {
 		return false
 	}
 	for i, c := range p.ops[task].writes {
+		p.yield(worker)
 		p.cells[c].Commit(p.records[task%len(p.records)].versions[i])
 	}
 	p.order = append(p.order, task)
@@ -138,19 +150,27 @@ func serial(ops []op, cells, n int) []int {
 
 func (p *program) check(t *testing.T, committed int) {
 	t.Helper()
+	if err := p.judge(committed); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// judge compares what is committed with what the first tasks do serially.
+func (p *program) judge(committed int) error {
 	for i, want := range serial(p.ops, len(p.cells), committed) {
 		if got := p.cells[i].Committed().Value; got != want {
-			t.Fatalf("cell %d after %d tasks: want %d, got %d", i, committed, want, got)
+			return fmt.Errorf("cell %d after %d tasks: want %d, got %d", i, committed, want, got)
 		}
 	}
 	for i, task := range p.order {
 		if i != task {
-			t.Fatalf("commit %d was of task %d", i, task)
+			return fmt.Errorf("commit %d was of task %d", i, task)
 		}
 	}
 	if len(p.order) != committed {
-		t.Fatalf("%d tasks committed, result says %d", len(p.order), committed)
+		return fmt.Errorf("%d tasks committed, result says %d", len(p.order), committed)
 	}
+	return nil
 }
 
 var plans = []Plan{

@@ -1,0 +1,410 @@
+package blockstm
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// policy chooses the worker that runs next, out of those that are at a yield
+// point. now ran last and may not be among them.
+type policy func(step, now int, ready []int) int
+
+// stay is the policy without preemptions: whoever runs goes on until it waits
+// for others.
+func stay(now int, ready []int) int {
+	if slices.Contains(ready, now) {
+		return now
+	}
+	return ready[0]
+}
+
+// byPriority runs the ready worker of highest priority; at each of a few random
+// steps the running one falls behind all others (PCT: a bug that takes d ordered
+// steps shows with d-1 of them).
+func byPriority(rng *rand.Rand, workers, steps, changes int) policy {
+	rank := rng.Perm(workers)
+	at := make(map[int]bool)
+	for range changes {
+		at[rng.IntN(steps)] = true
+	}
+	lowest := 0
+	return func(step, now int, ready []int) int {
+		if at[step] {
+			lowest--
+			rank[now] = lowest
+		}
+		return slices.MaxFunc(ready, func(a, b int) int { return rank[a] - rank[b] })
+	}
+}
+
+// anyhow runs any ready worker.
+func anyhow(rng *rand.Rand) policy {
+	return func(_, _ int, ready []int) int { return ready[rng.IntN(len(ready))] }
+}
+
+// preemption is a step at which a policy did not stay.
+type preemption struct{ step, worker int }
+
+// following repeats preemptions, as far as they are possible.
+func following(list []preemption) policy {
+	at := make(map[int]int, len(list))
+	for _, p := range list {
+		at[p.step] = p.worker
+	}
+	return func(step, now int, ready []int) int {
+		if w, ok := at[step]; ok && slices.Contains(ready, w) {
+			return w
+		}
+		return stay(now, ready)
+	}
+}
+
+// stage lets one worker run at a time, from yield point to yield point. It lives
+// in a synctest bubble, which tells when all others are blocked.
+type stage struct {
+	turn []chan struct{}
+
+	mu       sync.Mutex
+	ready    []bool
+	finished bool
+}
+
+func (s *stage) yield(worker int) {
+	s.mu.Lock()
+	s.ready[worker] = true
+	s.mu.Unlock()
+	<-s.turn[worker]
+}
+
+// maxSteps is more than any run of a scenario takes.
+const maxSteps = 20_000
+
+var errStuck = errors.New("the workers wait for each other")
+
+// conduct runs the workers under choose until they have finished, and returns
+// the steps at which it did not stay.
+func (s *stage) conduct(choose policy) ([]preemption, error) {
+	var list []preemption
+	now := 0
+	for step := range maxSteps {
+		synctest.Wait()
+		s.mu.Lock()
+		var ready []int
+		for w, is := range s.ready {
+			if is {
+				ready = append(ready, w)
+			}
+		}
+		finished := s.finished
+		s.mu.Unlock()
+		switch {
+		case finished:
+			return list, nil
+		case len(ready) == 0:
+			return list, errStuck
+		}
+		next := choose(step, now, ready)
+		if next != stay(now, ready) {
+			list = append(list, preemption{step, next})
+		}
+		now = next
+		s.mu.Lock()
+		s.ready[next] = false
+		s.mu.Unlock()
+		s.turn[next] <- struct{}{}
+	}
+	return list, fmt.Errorf("%w: no end after %d steps", errStuck, maxSteps)
+}
+
+// scenario is a small program and a plan.
+type scenario struct {
+	ops   []op
+	cells int
+	plan  Plan
+	stop  int  // task that Commit refuses; -1 for none
+	blind bool // nothing is validated: a fault, to try the explorer on
+}
+
+func newScenario(rng *rand.Rand) scenario {
+	s := scenario{cells: 1 + rng.IntN(4), stop: -1}
+	s.ops = randomOps(rng, 2+rng.IntN(12), s.cells)
+	if rng.IntN(3) == 0 { // a hot counter
+		for i := range s.ops {
+			s.ops[i] = op{reads: []int{0}, writes: []int{0}}
+		}
+	}
+	if rng.IntN(5) == 0 {
+		s.stop = rng.IntN(len(s.ops))
+	}
+	s.plan = Plan{Workers: 2 + rng.IntN(3), Window: 2 + rng.IntN(7), Batch: 1 + rng.IntN(3), Order: Order(rng.IntN(3))}
+	return s
+}
+
+func (s scenario) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d workers, window %d, batch %d, order %d, refuses %d\n", s.plan.Workers, s.plan.Window, s.plan.Batch, s.plan.Order, s.stop)
+	for i, o := range s.ops {
+		fmt.Fprintf(&b, "task %d reads %v, writes %v\n", i, o.reads, o.writes)
+	}
+	return b.String()
+}
+
+// watched is a program that also sees whether the scheduler keeps its promises.
+type watched struct {
+	*program
+	blind bool
+
+	mu       sync.Mutex
+	owner    []int // of each place in the window
+	ended    int   // tasks below are committed
+	held     bool  // some worker is in a method of the frontier's holder
+	done     []int // per task: Execute returned
+	withdrew []int
+	broken   error
+}
+
+func (w *watched) expect(ok bool, format string, args ...any) {
+	if !ok && w.broken == nil {
+		w.broken = fmt.Errorf(format, args...)
+	}
+}
+
+func (w *watched) Execute(worker, task int) {
+	w.mu.Lock()
+	place := task % len(w.owner)
+	w.expect(w.owner[place] < w.ended, "task %d takes the place of task %d", task, w.owner[place])
+	w.owner[place] = task
+	w.mu.Unlock()
+	w.program.Execute(worker, task)
+	w.mu.Lock()
+	w.done[task]++
+	w.expect(w.done[task] == 1, "task %d was executed twice", task)
+	w.mu.Unlock()
+}
+
+// hold surrounds what only the frontier's holder may do, for the task whose turn
+// it is.
+func (w *watched) hold(task int, what string) func() {
+	w.mu.Lock()
+	w.expect(!w.held, "%s of task %d beside another holder", what, task)
+	w.expect(task == w.ended, "%s of task %d, the frontier is at %d", what, task, w.ended)
+	w.held = true
+	w.mu.Unlock()
+	return func() {
+		w.mu.Lock()
+		w.held = false
+		w.mu.Unlock()
+	}
+}
+
+func (w *watched) Holds(worker, task int) bool {
+	defer w.hold(task, "validation")()
+	w.mu.Lock()
+	w.expect(w.done[task] == 1, "task %d is validated and not executed", task)
+	w.mu.Unlock()
+	return w.blind || w.program.Holds(worker, task)
+}
+
+func (w *watched) Settle(worker, task int) {
+	defer w.hold(task, "settlement")()
+	w.mu.Lock()
+	w.expect(w.done[task] == w.withdrew[task], "task %d is settled and not withdrawn", task)
+	w.owner[task%len(w.owner)] = task
+	w.mu.Unlock()
+	w.program.Settle(worker, task)
+}
+
+func (w *watched) Withdraw(task int) {
+	w.withdrew[task]++
+	w.program.Withdraw(task)
+}
+
+func (w *watched) Commit(worker, task int) bool {
+	defer w.hold(task, "commit")()
+	ok := w.program.Commit(worker, task)
+	if ok {
+		w.mu.Lock()
+		w.ended++
+		w.mu.Unlock()
+	}
+	return ok
+}
+
+// play runs s under choose.
+func (s scenario) play(t *testing.T, choose policy) ([]preemption, error) {
+	n := s.plan.Workers
+	st := &stage{ready: make([]bool, n)}
+	for range n {
+		st.turn = append(st.turn, make(chan struct{}, 1))
+	}
+	p := newProgram(s.ops, s.cells, n, s.plan.Window)
+	p.stop, p.pause = s.stop, st.yield
+	w := &watched{program: p, blind: s.blind, owner: make([]int, s.plan.Window), done: make([]int, len(s.ops)), withdrew: make([]int, len(s.ops))}
+	for i := range w.owner {
+		w.owner[i] = -1
+	}
+	plan := s.plan
+	plan.Tasks, plan.Yield = len(s.ops), st.yield
+	var (
+		result Result
+		err    error
+	)
+	go func() {
+		result, err = Run(t.Context(), plan, w)
+		st.mu.Lock()
+		st.finished = true
+		st.mu.Unlock()
+	}()
+	list, stuck := st.conduct(choose)
+	if stuck != nil {
+		return list, stuck
+	}
+	return list, errors.Join(err, w.broken, w.outcome(result, s.stop))
+}
+
+// outcome judges a finished run.
+func (w *watched) outcome(result Result, stop int) error {
+	want := len(w.ops)
+	if stop >= 0 {
+		want = stop
+	}
+	if result.Committed != want {
+		return fmt.Errorf("committed %d of %d", result.Committed, want)
+	}
+	if result.Executions > 2*len(w.ops) || result.Executions < want || result.Aborts > want+1 {
+		return fmt.Errorf("%d tasks: %+v", len(w.ops), result)
+	}
+	for task := want; task < len(w.ops); task++ {
+		if task != stop && w.done[task] != w.withdrew[task] {
+			return fmt.Errorf("task %d was left published", task)
+		}
+	}
+	return w.judge(result.Committed)
+}
+
+// schedule returns the seed's scenario and policy.
+func schedule(seed uint64) (scenario, policy) {
+	s := newScenario(rand.New(rand.NewPCG(seed/8, 11)))
+	rng := rand.New(rand.NewPCG(seed, 12))
+	if seed%8 == 0 {
+		return s, anyhow(rng)
+	}
+	return s, byPriority(rng, s.plan.Workers, 20*len(s.ops), int(seed%8))
+}
+
+// shrink drops tasks and preemptions from a failing case as long as it fails.
+func shrink(t *testing.T, s scenario, list []preemption) (scenario, []preemption, error) {
+	_, err := s.play(t, following(list))
+	for smaller := true; smaller; {
+		smaller = false
+		for i := range slices.Backward(s.ops) {
+			less := s
+			less.ops = slices.Delete(slices.Clone(s.ops), i, i+1)
+			if less.stop >= i {
+				less.stop--
+			}
+			if found, why := less.fails(t, list); why != nil {
+				s, list, err, smaller = less, found, why, true
+			}
+		}
+		for i := range slices.Backward(list) {
+			less := slices.Delete(slices.Clone(list), i, i+1)
+			if _, why := s.play(t, following(less)); why != nil && !errors.Is(why, errStuck) {
+				list, err, smaller = less, why, true
+			}
+		}
+	}
+	return s, list, err
+}
+
+// fails looks for preemptions under which s fails, beginning with list.
+func (s scenario) fails(t *testing.T, list []preemption) ([]preemption, error) {
+	if len(s.ops) == 0 {
+		return nil, nil
+	}
+	tries := []policy{following(list)}
+	for seed := range uint64(30) {
+		tries = append(tries, byPriority(rand.New(rand.NewPCG(seed, 13)), s.plan.Workers, 20*len(s.ops), int(seed%3)))
+	}
+	for _, choose := range tries {
+		if found, err := s.play(t, choose); err != nil && !errors.Is(err, errStuck) {
+			return found, err
+		}
+	}
+	return nil, nil
+}
+
+// TestSchedules explores orders of the workers' steps, one worker running at a
+// time. A failure names its seed, which repeats it.
+func TestSchedules(t *testing.T) {
+	schedules := uint64(20_000)
+	if testing.Short() {
+		schedules = 4000
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for seed := range schedules {
+			s, choose := schedule(seed)
+			list, err := s.play(t, choose)
+			if err == nil {
+				continue
+			}
+			t.Errorf("seed %d: %v\n%v", seed, err, s)
+			if !errors.Is(err, errStuck) { // whoever is stuck cannot be run again
+				small, few, why := shrink(t, s, list)
+				t.Errorf("smallest: %v\n%vpreemptions %v", why, small, few)
+			}
+			return
+		}
+	})
+}
+
+// TestScheduleReplays: the same seed gives the same steps, and so does the list
+// of its preemptions.
+func TestScheduleReplays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for seed := range uint64(300) {
+			var runs [3][]preemption
+			for i := range runs {
+				s, choose := schedule(seed)
+				if i == 2 {
+					choose = following(runs[0])
+				}
+				list, err := s.play(t, choose)
+				if err != nil {
+					t.Fatal(err)
+				}
+				runs[i] = list
+			}
+			if !slices.Equal(runs[0], runs[1]) || !slices.Equal(runs[0], runs[2]) {
+				t.Fatalf("seed %d: %v, then %v, then %v", seed, runs[0], runs[1], runs[2])
+			}
+		}
+	})
+}
+
+// TestExplorerShrinks tries the explorer on a program that validates nothing:
+// two tasks and one preemption show that.
+func TestExplorerShrinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for seed := range uint64(200) {
+			s, choose := schedule(seed)
+			s.blind, s.stop = true, -1
+			list, err := s.play(t, choose)
+			if err == nil {
+				continue
+			}
+			small, few, why := shrink(t, s, list)
+			if why == nil || len(small.ops) > 2 || len(few) > 2 {
+				t.Errorf("from %d tasks and %d preemptions to: %v\n%v%v", len(s.ops), len(list), why, small, few)
+			}
+			return
+		}
+		t.Error("the fault was not seen")
+	})
+}
