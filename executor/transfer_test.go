@@ -135,8 +135,8 @@ func (b *transferBench) try(d dice) error {
 	if transferred {
 		b.fastRuns++
 	}
-	if fmt.Sprint(gotErr) != fmt.Sprint(wantErr) {
-		return fmt.Errorf("error: want %v, got %v", wantErr, gotErr)
+	if w, g := fmt.Sprint(wantErr), fmt.Sprint(gotErr); w != g {
+		return fmt.Errorf("error: want %s, got %s", w, g)
 	}
 	if *b.fast.pool != *b.plain.pool {
 		return fmt.Errorf("gas pool: want %v, got %v", b.plain.pool, b.fast.pool)

@@ -2,6 +2,7 @@ package oracletest
 
 import (
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/params"
@@ -88,8 +89,8 @@ func (g *generator) assembly() []byte {
 		if in.since != nil && !in.since(&g.rules) {
 			continue
 		}
-		for i := len(in.takes) - 1; i >= 0; i-- {
-			code = append(code, g.push(in.takes[i])...)
+		for _, kind := range slices.Backward(in.takes) {
+			code = append(code, g.push(kind)...)
 		}
 		if code = append(code, byte(in.op)); in.result {
 			code = append(code, byte(vm.ADD))
