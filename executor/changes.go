@@ -2,6 +2,8 @@ package executor
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/core/types"
@@ -13,13 +15,17 @@ import (
 // in the end what they held before are left out, so that the result does not
 // depend on how the block was executed.
 func (m *memory) changes() (*motet.StateChanges, error) {
-	slices.SortFunc(m.changedAccounts, func(a, b *accountEntry) int { return bytes.Compare(a.key[:], b.key[:]) })
-	slices.SortFunc(m.changedSlots, func(a, b *slotEntry) int {
-		if a.key.account != b.key.account {
-			return bytes.Compare(a.key.account.key[:], b.key.account.key[:])
-		}
-		return bytes.Compare(a.key.key[:], b.key.key[:])
-	})
+	sortBy(m.changedAccounts,
+		func(e *accountEntry) uint64 { return binary.BigEndian.Uint64(e.key[:]) },
+		func(a, b *accountEntry) int { return bytes.Compare(a.key[:], b.key[:]) })
+	sortBy(m.changedSlots,
+		func(e *slotEntry) uint64 { return binary.BigEndian.Uint64(e.key.account.key[:]) },
+		func(a, b *slotEntry) int {
+			if a.key.account != b.key.account {
+				return bytes.Compare(a.key.account.key[:], b.key.account.key[:])
+			}
+			return bytes.Compare(a.key.key[:], b.key.key[:])
+		})
 	var (
 		out     = &motet.StateChanges{Accounts: make([]motet.AccountChange, 0, len(m.changedAccounts))}
 		storage = make([]motet.SlotChange, 0, len(m.changedSlots))
@@ -45,6 +51,28 @@ func (m *memory) changes() (*motet.StateChanges, error) {
 		}
 	}
 	return out, nil
+}
+
+// sortBy sorts entries in the order of compare, of which rank is the beginning.
+// Ranks lie side by side, entries all over the memory.
+func sortBy[E any](entries []*E, rank func(*E) uint64, compare func(a, b *E) int) {
+	type ranked struct {
+		rank  uint64
+		entry *E
+	}
+	list := make([]ranked, len(entries))
+	for i, e := range entries {
+		list[i] = ranked{rank(e), e}
+	}
+	slices.SortFunc(list, func(a, b ranked) int {
+		if c := cmp.Compare(a.rank, b.rank); c != 0 {
+			return c
+		}
+		return compare(a.entry, b.entry)
+	})
+	for i := range list {
+		entries[i] = list[i].entry
+	}
 }
 
 // change compares an account with what it was before the block, its storage
