@@ -6,6 +6,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/types/bal"
+	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
 )
 
@@ -54,8 +55,9 @@ type Open struct {
 // Header returns the header that the block will have, with every field set that
 // is known before execution. The remaining ones are the roots, the bloom and the
 // gas used. The requests hash is that of the empty list, since the genesis of a
-// Motet chain makes requests impossible.
-func (o *Open) Header(parent common.Hash) *types.Header {
+// Motet chain makes requests impossible. Under Amsterdam rules the slot number
+// (EIP-7843) is the timestamp: a slot of Motet lasts one second.
+func (o *Open) Header(parent common.Hash, config *params.ChainConfig) *types.Header {
 	var (
 		zero     uint64
 		excess   uint64
@@ -63,7 +65,7 @@ func (o *Open) Header(parent common.Hash) *types.Header {
 		requests = types.EmptyRequestsHash
 		empty    = types.EmptyWithdrawalsHash
 	)
-	return &types.Header{
+	h := &types.Header{
 		ParentHash:       parent,
 		UncleHash:        types.EmptyUncleHash,
 		Coinbase:         o.Coinbase,
@@ -80,6 +82,11 @@ func (o *Open) Header(parent common.Hash) *types.Header {
 		ParentBeaconRoot: &origin,
 		RequestsHash:     &requests,
 	}
+	if config.IsAmsterdam(h.Number, h.Time) {
+		slot := o.Timestamp
+		h.SlotNumber = &slot
+	}
+	return h
 }
 
 // Outcome is what executing a block leaves behind: enough to compute its roots,
@@ -101,7 +108,7 @@ type Outcome struct {
 	// n transactions). The first call puts it together; calls may be concurrent,
 	// and the list is shared. Before Cancun it does not tell of the storage that
 	// an account loses when it is destroyed.
-	AccessList func() *bal.BlockAccessList
+	AccessList func() *bal.BlockAccessList `json:"-"`
 }
 
 // StateChanges are the values that the state holds after a block where they

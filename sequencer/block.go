@@ -77,7 +77,7 @@ func (s *Sequencer) begin(ctx context.Context, open *motet.Open) (*openBlock, er
 	if err != nil {
 		return nil, fmt.Errorf("open state after block %d: %w", parent.Number, err)
 	}
-	b := &openBlock{open: open, parent: parent, header: open.Header(parent.Hash())}
+	b := &openBlock{open: open, parent: parent, header: open.Header(parent.Hash(), s.deps.Chain.ChainConfig())}
 	if b.block, err = s.deps.Executor.Open(ctx, s.env(b, base)); err != nil {
 		return nil, fmt.Errorf("open block %d: %w", open.Number, err)
 	}

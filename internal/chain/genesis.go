@@ -24,6 +24,8 @@ type DevConfig struct {
 	Timestamp uint64 // seconds
 	// Alloc are balances in wei.
 	Alloc map[common.Address]*uint256.Int
+	// Amsterdam has the rules of that fork in force instead of Osaka's.
+	Amsterdam bool
 }
 
 // multicall3Hex is the runtime bytecode of Multicall3 (MIT), as deployed on the
@@ -40,8 +42,8 @@ var Multicall3Address = common.HexToAddress("0xcA11bde05977b3631167028862bE2a173
 // a Motet chain has requests.
 var requestStub = []byte{0x00} //nolint:gochecknoglobals // a constant
 
-// DevGenesis returns the genesis of a development chain: Osaka rules from the
-// first block, system contracts, request stubs, the predeploys that tools
+// DevGenesis returns the genesis of a development chain: Osaka rules (or
+// Amsterdam's) from the first block, system contracts, request stubs, the predeploys that tools
 // expect, and the given balances.
 func DevGenesis(conf DevConfig) *core.Genesis {
 	zero := uint64(0)
@@ -59,7 +61,7 @@ func DevGenesis(conf DevConfig) *core.Genesis {
 		alloc[addr] = account
 	}
 	blobs := params.DefaultBlobSchedule
-	return &core.Genesis{
+	g := &core.Genesis{
 		Config: &params.ChainConfig{
 			ChainID:                 new(big.Int).SetUint64(conf.ChainID),
 			HomesteadBlock:          new(big.Int),
@@ -92,6 +94,13 @@ func DevGenesis(conf DevConfig) *core.Genesis {
 		ExcessBlobGas: &zero,
 		BlobGasUsed:   &zero,
 	}
+	if conf.Amsterdam {
+		g.Config.AmsterdamTime = &zero
+		g.SlotNumber = &g.Timestamp // see motet.Open
+		alloc[params.BuilderDepositAddress] = types.Account{Nonce: 1, Code: requestStub, Balance: new(big.Int)}
+		alloc[params.BuilderExitAddress] = types.Account{Nonce: 1, Code: requestStub, Balance: new(big.Int)}
+	}
+	return g
 }
 
 // SystemAllocs returns the accounts that every Motet genesis needs: the system

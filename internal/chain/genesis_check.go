@@ -44,8 +44,10 @@ func CheckGenesis(g *core.Genesis) error {
 		return &GenesisError{Reason: "difficulty must be 0"}
 	case g.Number != 0:
 		return &GenesisError{Reason: "number must be 0"}
-	case c.AmsterdamTime != nil || c.BogotaTime != nil:
-		return &GenesisError{Reason: "forks after Osaka are not supported"}
+	case c.BogotaTime != nil:
+		return &GenesisError{Reason: "forks after Amsterdam are not supported"}
+	case c.AmsterdamTime != nil && *c.AmsterdamTime > g.Timestamp:
+		return &GenesisError{Reason: "Amsterdam must be active from the start or not at all"}
 	case c.DepositContractAddress != (common.Address{}):
 		return &GenesisError{Reason: "depositContractAddress must be zero: blocks must not have requests"}
 	}
@@ -59,16 +61,23 @@ func CheckGenesis(g *core.Genesis) error {
 	if err := checkEmpty(g.Alloc); err != nil {
 		return err
 	}
-	for _, want := range []struct {
+	type contract struct {
 		addr common.Address
 		code []byte
 		what string
-	}{
+	}
+	contracts := []contract{
 		{params.BeaconRootsAddress, params.BeaconRootsCode, "must hold the code of EIP-4788"},
 		{params.HistoryStorageAddress, params.HistoryStorageCode, "must hold the code of EIP-2935"},
 		{params.WithdrawalQueueAddress, requestStub, "must hold the request stub 0x00 instead of EIP-7002"},
 		{params.ConsolidationQueueAddress, requestStub, "must hold the request stub 0x00 instead of EIP-7251"},
-	} {
+	}
+	if rules.IsAmsterdam {
+		contracts = append(contracts,
+			contract{params.BuilderDepositAddress, requestStub, "must hold the request stub 0x00 instead of EIP-8282"},
+			contract{params.BuilderExitAddress, requestStub, "must hold the request stub 0x00 instead of EIP-8282"})
+	}
+	for _, want := range contracts {
 		if !bytes.Equal(g.Alloc[want.addr].Code, want.code) {
 			return &GenesisError{Address: &want.addr, Reason: want.what}
 		}

@@ -134,7 +134,7 @@ func (s *sut) build(txs ...*types.Transaction) *motet.Outcome {
 	open := rollup.NextOpen(s.ChainConfig(), parent, parent.Time+1, motet.Origin{Number: number, Hash: common.BigToHash(new(big.Int).SetUint64(number))})
 	reader, err := s.StateAt(parent.Root)
 	noErr(s.t, err)
-	out, err := executeOn(s.ChainConfig(), open.Header(parent.Hash()), parent, reader, txs, types.Withdrawals{}, s.BlockHash)
+	out, err := executeOn(s.ChainConfig(), open.Header(parent.Hash(), s.ChainConfig()), parent, reader, txs, types.Withdrawals{}, s.BlockHash)
 	noErr(s.t, err)
 	return out
 }

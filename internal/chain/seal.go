@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/ethereum/go-ethereum/trie"
 
@@ -65,7 +66,16 @@ func (c *Chain) seal(parent *types.Header, out *motet.Outcome) (*Sealed, error) 
 		body.Withdrawals = types.Withdrawals{}
 	}
 	receipts := cloneReceipts(out.Receipts)
-	s.Block = types.NewBlock(header, body, receipts, trie.NewListHasher())
+	var accesses *bal.BlockAccessList
+	if c.bc.Config().IsAmsterdam(header.Number, header.Time) {
+		if out.AccessList == nil {
+			return nil, fmt.Errorf("seal block %d: its block access list was not kept", number)
+		}
+		accesses = out.AccessList()
+		hash := accesses.Hash()
+		header.BlockAccessListHash = &hash
+	}
+	s.Block = types.NewBlock(header, body, receipts, trie.NewListHasher()).WithAccessListUnsafe(accesses)
 	s.Receipts = fillReceipts(receipts, s.Block)
 	if out.Header.Root != (common.Hash{}) && s.Block.Hash() != out.Header.Hash() {
 		return nil, mismatch(out.Header, s.Block.Header())
@@ -168,6 +178,8 @@ func mismatch(want, got *types.Header) error {
 		e.Field = "stateRoot"
 	case want.Bloom != got.Bloom:
 		e.Field = "logsBloom"
+	case want.BlockAccessListHash != nil && got.BlockAccessListHash != nil && *want.BlockAccessListHash != *got.BlockAccessListHash:
+		e.Field = "blockAccessListHash"
 	default:
 		e.Field = "another header field"
 	}

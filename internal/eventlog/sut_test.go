@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/params"
 	"go.uber.org/goleak"
 
 	"github.com/motet-evm/motet"
@@ -84,7 +85,7 @@ func sliceBody(n, index uint64, size int) Body {
 
 func sealBody(n uint64) Body {
 	open := openBody(n).Open
-	return Body{Seal: &Seal{Number: n, Header: open.Header(common.Hash{byte(n)})}}
+	return Body{Seal: &Seal{Number: n, Header: open.Header(common.Hash{byte(n)}, params.TestChainConfig)}}
 }
 
 func reorgBody(n uint64) Body {

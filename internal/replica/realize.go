@@ -132,7 +132,7 @@ func isInvalid(err error) bool {
 func (r *Replica) decode(b *derive.Block, parent *types.Header) (*input, error) {
 	config := r.deps.Chain.ChainConfig()
 	open := r.deps.Rollup.NextOpen(config, parent, b.Timestamp, b.Origin)
-	in := &input{header: open.Header(parent.Hash())}
+	in := &input{header: open.Header(parent.Hash(), config)}
 	txs := make(types.Transactions, len(b.Txs))
 	for i := range txs {
 		txs[i] = new(types.Transaction)

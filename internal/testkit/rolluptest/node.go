@@ -140,7 +140,7 @@ func (n *Node) Grow(t testing.TB, origin motet.Origin, transfers int) *types.Blo
 		t.Fatal(err)
 	}
 	block, err := n.exec.Open(ctx, executor.Env{
-		Config: n.ChainConfig(), Header: open.Header(parent.Hash()), Parent: parent, State: base, BlockHash: n.BlockHash,
+		Config: n.ChainConfig(), Header: open.Header(parent.Hash(), n.ChainConfig()), Parent: parent, State: base, BlockHash: n.BlockHash,
 	})
 	if err != nil {
 		t.Fatal(err)
