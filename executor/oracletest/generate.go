@@ -72,8 +72,11 @@ func begin(w *world, c *choices) (*generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := g.header()
-	g.block.env = executor.Env{Config: w.fork.config, Header: header, Parent: w.head, State: reader, BlockHash: blockHashes(w.head)}
+	header, hashes := g.header(), blockHashes(w.head)
+	if w.fit != nil {
+		hashes = w.fit(header)
+	}
+	g.block.env = executor.Env{Config: w.fork.config, Header: header, Parent: w.head, State: reader, BlockHash: hashes}
 	if g.db, err = state.New(w.root, w.db); err != nil {
 		return nil, err
 	}

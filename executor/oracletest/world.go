@@ -87,6 +87,9 @@ type world struct {
 	root  common.Hash
 	head  *types.Header // of the newest block
 	nonce uint64        // makes transaction hashes unique
+	// fit turns a made-up header into one that a real chain takes, and returns
+	// that chain's block hashes. It may be nil.
+	fit func(*types.Header) func(number uint64) common.Hash
 
 	keys    []*ecdsa.PrivateKey
 	eoas    []common.Address // of keys, all rich
