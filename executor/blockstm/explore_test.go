@@ -175,6 +175,14 @@ func (w *watched) expect(ok bool, format string, args ...any) {
 	}
 }
 
+// sound reports whether no promise was broken; the program's records cannot be
+// trusted otherwise.
+func (w *watched) sound() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.broken == nil
+}
+
 func (w *watched) Execute(worker, task int) {
 	w.mu.Lock()
 	place := task % len(w.owner)
@@ -208,7 +216,7 @@ func (w *watched) Holds(worker, task int) bool {
 	w.mu.Lock()
 	w.expect(w.done[task] == 1, "task %d is validated and not executed", task)
 	w.mu.Unlock()
-	return w.blind || w.program.Holds(worker, task)
+	return w.blind || !w.sound() || w.program.Holds(worker, task)
 }
 
 func (w *watched) Settle(worker, task int) {
@@ -227,7 +235,7 @@ func (w *watched) Withdraw(task int) {
 
 func (w *watched) Commit(worker, task int) bool {
 	defer w.hold(task, "commit")()
-	ok := w.program.Commit(worker, task)
+	ok := !w.sound() || w.program.Commit(worker, task)
 	if ok {
 		w.mu.Lock()
 		w.ended++
@@ -265,7 +273,10 @@ func (s scenario) play(t *testing.T, choose policy) ([]preemption, error) {
 	if stuck != nil {
 		return list, stuck
 	}
-	return list, errors.Join(err, w.broken, w.outcome(result, s.stop))
+	if w.broken != nil {
+		return list, w.broken
+	}
+	return list, errors.Join(err, w.outcome(result, s.stop))
 }
 
 // outcome judges a finished run.

@@ -102,9 +102,10 @@ func (p *program) Execute(worker, task int) {
 func (p *program) Settle(worker, task int) { p.run(worker, task, false) }
 
 func (p *program) Holds(worker, task int) bool {
+	reads := p.records[task%len(p.records)].reads
 	for i, c := range p.ops[task].reads {
 		p.yield(worker)
-		if p.cells[c].Committed().Value != p.records[task%len(p.records)].reads[i] {
+		if p.cells[c].Committed().Value != reads[i] {
 			return false
 		}
 	}
@@ -121,9 +122,10 @@ func (p *program) Commit(worker, task int) bool {
 	if task == p.stop {
 		return false
 	}
+	versions := p.records[task%len(p.records)].versions
 	for i, c := range p.ops[task].writes {
 		p.yield(worker)
-		p.cells[c].Commit(p.records[task%len(p.records)].versions[i])
+		p.cells[c].Commit(versions[i])
 	}
 	p.order = append(p.order, task)
 	p.commits.Add(1)

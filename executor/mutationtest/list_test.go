@@ -1,0 +1,155 @@
+package mutationtest
+
+// mutant is a change of one file, and the test that must fail with it.
+type mutant struct {
+	name     string
+	file     string // below executor/
+	old, new string // old occurs once
+	pkg      string // below executor/
+	run      string
+}
+
+const (
+	scheduler = "blockstm/run.go"
+	memory    = "blockstm/memory.go"
+
+	schedules = "^TestSchedules$"
+	blocks    = "^TestBlocks$/^osaka$"
+	parity    = "^TestStateDBParity$"
+	transfers = "^TestTransferParity$"
+)
+
+// mutants are faults of the kinds that parallel executors have had. The
+// schedulers' are left to the explorer alone.
+var mutants = []mutant{
+	{
+		name: "a validation is skipped",
+		file: scheduler, old: "aborted := !r.program.Holds(worker, task)", new: "aborted := !r.program.Holds(worker, task) && task%5 != 3",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "a task counts as executed once it is claimed",
+		file: scheduler, old: "\t\tr.program.Prepare(worker, from, to)\n", new: "\t\tr.program.Prepare(worker, from, to)\n\t\tfor task := from; task < to; task++ {\n\t\t\tr.executed[task%r.plan.Window].task.Store(int64(task) + 1)\n\t\t}\n",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "a task commits before it was executed",
+		file: scheduler, old: " && r.isExecuted(frontier)", new: "",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "the baton's holder does not look again",
+		file: scheduler, old: "for r.ready() && r.baton.TryLock() {", new: "if r.ready() && r.baton.TryLock() {",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "the window is one task too wide",
+		file: scheduler, old: "frontier+r.plan.Window)", new: "frontier+r.plan.Window+1)",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "the frontier moves before the commit",
+		file: scheduler, old: "\tif !r.program.Commit(worker, task) {", new: "\tr.frontier.Store(int64(task) + 1)\n\tr.yield(worker)\n\tif !r.program.Commit(worker, task) {",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "the last to park is not woken",
+		file: scheduler, old: "if r.parked.Load() > 0 {", new: "if r.parked.Load() > 1 {",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "an aborted task keeps its versions",
+		file: scheduler, old: "\t\t\t\tr.program.Withdraw(task)\n", new: "",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "a run that ends early leaves versions",
+		file: scheduler, old: "\t\t\tprogram.Withdraw(task)\n", new: "\t\t\t_ = task\n",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "versions stand in the wrong order",
+		file: memory, old: "next.Task > v.Task", new: "next.Task < v.Task",
+		pkg: "blockstm", run: "^TestPublishOrder$",
+	},
+	{
+		name: "a withdrawn version is read",
+		file: memory, old: "if !v.withdrawn.Load() {", new: "if v != nil {",
+		pkg: "blockstm", run: "^TestPublishOrder$",
+	},
+	{
+		name: "GetBalance returns the balance itself",
+		file: "statedb.go", old: "\t*b = a.balance\n\treturn b", new: "\t*b = a.balance\n\treturn &a.balance",
+		pkg: "oracletest", run: blocks,
+	},
+	{
+		name: "the read of a nonce is not recorded",
+		file: "statedb.go", old: "\ta.flags |= readNonce\n\treturn a.nonce", new: "\treturn a.nonce",
+		pkg: "oracletest", run: blocks,
+	},
+	{
+		name: "the read of a slot is not recorded",
+		file: "txstate.go", old: "isLoaded | readSlot", new: "isLoaded",
+		pkg: "oracletest", run: blocks,
+	},
+	{
+		name: "the bound of a balance is dropped",
+		file: "statedb.go", old: "\t\ta.flags |= boundBalance\n", new: "",
+		pkg: "oracletest", run: blocks,
+	},
+	{
+		name: "a missing account is not recorded",
+		file: "statedb.go", old: "if a.flags&isPresent == 0 || a.base.exists {", new: "if a.base.exists {",
+		pkg: "oracletest", run: blocks,
+	},
+	{
+		name: "a credit overwrites what came between",
+		file: "speculation.go", old: "v.Value = v.Write.applyTo(a.entry.cell.Committed().Value)", new: "v.Value = v.Write.applyTo(a.base)",
+		pkg: "oracletest", run: blocks,
+	},
+	{
+		name: "a skipped transaction is not validated",
+		file: "speculation.go", old: "\tif r.failure != nil || s.pool", new: "\tif r.invalid != nil {\n\t\treturn true\n\t}\n\tif r.failure != nil || s.pool",
+		pkg: "oracletest", run: blocks,
+	},
+	{
+		name: "a destroyed contract keeps its storage",
+		file: "speculation.go", old: "if l.value == l.base || l.account.flags&isDestructed != 0 {", new: "if l.value == l.base {",
+		pkg: "oracletest", run: blocks,
+	},
+	{
+		name: "the warm set outlives a revert",
+		file: "journal.go", old: "u.slot.flags &^= isWarm", new: "u.slot.flags |= isWarm",
+		pkg: "", run: parity,
+	},
+	{
+		name: "the warm set outlives the transaction",
+		file: "txstate.go", old: "*a = account{addr: *addr, hash: hash}", new: "*a = account{addr: *addr, hash: hash, flags: a.flags & isWarm}",
+		pkg: "", run: parity,
+	},
+	{
+		name: "a revert keeps the refund",
+		file: "journal.go", old: "s.refund = u.word", new: "_ = u.word",
+		pkg: "", run: parity,
+	},
+	{
+		name: "transient storage outlives the transaction",
+		file: "accesslist.go", old: "\t\tclear(s.transientIndex)\n", new: "",
+		pkg: "", run: parity,
+	},
+	{
+		name: "a plain transfer ignores the recipient's code",
+		file: "transfer.go", old: "to.code != nil ||", new: "",
+		pkg: "", run: transfers,
+	},
+	{
+		name: "a plain transfer ignores the cap of gas",
+		file: "transfer.go", old: "m.Gas > params.MaxTxGas", new: "m.Gas > params.MaxTxGas+1",
+		pkg: "", run: transfers,
+	},
+	{
+		name: "a plain transfer checks the price, not the cap",
+		file: "transfer.go", old: "m.FeeCap.Lt(&m.TipCap) ||", new: "",
+		pkg: "", run: transfers,
+	},
+}
