@@ -51,6 +51,7 @@ func TestCheckGenesis(t *testing.T) {
 		"no chain config":      func(g *core.Genesis) { g.Config = nil },
 		"an old fork":          func(g *core.Genesis) { g.Config.PragueTime, g.Config.OsakaTime = nil, nil },
 		"a fork to come":       func(g *core.Genesis) { later := uint64(9e9); g.Config.AmsterdamTime = &later },
+		"no stub of Amsterdam": func(g *core.Genesis) { g.Config.AmsterdamTime = g.Config.OsakaTime },
 		"a number":             func(g *core.Genesis) { g.Number = 3 },
 		"forks in wrong order": func(g *core.Genesis) { g.Config.LondonBlock = nil },
 	} {
@@ -60,6 +61,20 @@ func TestCheckGenesis(t *testing.T) {
 		if err := CheckGenesis(g); !errors.As(err, &reason) {
 			t.Errorf("a genesis with %s: %v", name, err)
 		}
+	}
+}
+
+// TestAmsterdamGenesis: Amsterdam may be in force from the start.
+func TestAmsterdamGenesis(t *testing.T) {
+	t.Parallel()
+	g := DevGenesis(DevConfig{ChainID: testChainID, GasLimit: 30_000_000, Timestamp: 7, Amsterdam: true})
+	noErr(t, CheckGenesis(g))
+	h := g.ToBlock().Header()
+	equal(t, uint64(7), *h.SlotNumber)
+	open := motet.Open{Number: 1, Timestamp: 9, BaseFee: big.NewInt(1)}
+	equal(t, uint64(9), *open.Header(h.Hash(), g.Config).SlotNumber)
+	if open.Header(h.Hash(), testGenesis().Config).SlotNumber != nil {
+		t.Error("a header under Osaka rules has a slot number")
 	}
 }
 

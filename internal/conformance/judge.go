@@ -123,6 +123,11 @@ func (b *candidate) refusal(ctx context.Context, e *engine) (refused, err error)
 	if hash := types.CalcRequestsHash(out.Requests); h.RequestsHash != nil && hash != *h.RequestsHash {
 		return fmt.Errorf("requests hash: want %v, got %v", h.RequestsHash, hash), nil
 	}
+	if h.BlockAccessListHash != nil {
+		if hash := out.AccessList().Hash(); hash != *h.BlockAccessListHash {
+			return fmt.Errorf("block access list hash: want %v, got %v", h.BlockAccessListHash, hash), nil
+		}
+	}
 	root, err := b.root(out.Changes, true)
 	if err != nil {
 		return nil, err
