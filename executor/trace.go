@@ -24,6 +24,7 @@ type trace struct {
 
 	reach   []uint64 // by index: gas of the costliest chain of dependent transactions that ends there
 	longest uint64   // of them
+	coded   bool     // some transaction changed some account's code
 	edges   []report.Edge
 	places  []spot
 	rare    map[spot]int32 // indexes in places of all but written slots
@@ -65,6 +66,7 @@ func (t *trace) start() {
 	clear(t.places)
 	t.places = t.places[:0]
 	clear(t.rare)
+	t.coded = false
 }
 
 // slice begins a slice of n transactions and returns what ends it.
@@ -108,6 +110,10 @@ func short(r *types.Receipt) bool { return r.GasUsed <= params.TxGas }
 // include notes that tx is the next one of the block, before f is committed.
 func (t *trace) include(f *footprint, tx *motet.Tx, gas uint64) {
 	t.next++
+	if gas <= params.TxGas && f.nSlots == 0 && !t.coded {
+		t.includeShort(f, gas)
+		return
+	}
 	from := len(t.edges)
 	best := report.Edge{Writer: report.Nowhere}
 	for _, a := range f.accounts[:f.nAccounts] {
@@ -137,6 +143,31 @@ func (t *trace) include(f *footprint, tx *motet.Tx, gas uint64) {
 	t.reach = append(t.reach, reach)
 	t.longest = max(t.longest, reach)
 	t.mark(f, int32(len(t.reach)), reach) //nolint:gosec // transactions of a block
+}
+
+// includeShort is include for what has no gas to read more than the code and the
+// existence of its sender and recipient, of which the first did not change yet, and
+// the second matters to nothing that a transfer does.
+func (t *trace) includeShort(f *footprint, gas uint64) {
+	t.reach = append(t.reach, gas)
+	t.longest = max(t.longest, gas)
+	by := int32(len(t.reach)) //nolint:gosec // transactions of a block
+	for _, a := range f.accounts[:f.nAccounts] {
+		if a.mutations == 0 || a.entry == nil {
+			continue
+		}
+		trail := &a.entry.cell.trail
+		if a.nonce != a.base.nonce {
+			trail[report.Nonce] = by
+		}
+		// Others that changed the balance are at the end of as costly a chain.
+		if trail[report.Balance] == 0 && a.balance != a.base.balance {
+			trail[report.Balance] = by
+			if !a.base.exists {
+				trail[report.Existence] = by
+			}
+		}
+	}
 }
 
 // follow notes which fields of an account were read that the block had written.
@@ -208,6 +239,7 @@ func (t *trace) markAccount(a *account, by int32, reach uint64) {
 	trail := &a.entry.cell.trail
 	if a.flags&isDestructed != 0 {
 		if a.base.exists { // otherwise it comes and goes with the transaction
+			t.coded = true
 			*trail = accountTrail{report.Balance: by, report.Nonce: by, report.Code: by, report.Existence: by}
 		}
 		return
@@ -224,6 +256,7 @@ func (t *trace) markAccount(a *account, by int32, reach uint64) {
 	}
 	if !sameCode(a.code, a.base.code) {
 		changed, trail[report.Code] = true, by
+		t.coded = true
 	}
 	if changed && !a.entry.cell.Committed().Value.exists {
 		trail[report.Existence] = by
