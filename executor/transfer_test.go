@@ -37,6 +37,15 @@ func bytesDice(data []byte) dice {
 	}
 }
 
+func randomBytes(seed uint64, n int) []byte {
+	rng := rand.New(rand.NewPCG(seed, 6))
+	data := make([]byte, n)
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+	}
+	return data
+}
+
 // transferCases is how many random transfers TestTransferParity tries;
 // MOTET_TRANSFER_CASES overrides it.
 func transferCases(t *testing.T) int {
@@ -301,12 +310,7 @@ func TestTransferParity(t *testing.T) {
 func FuzzTransfer(f *testing.F) {
 	benches := transferBenches()
 	for i := range benches {
-		rng := rand.New(rand.NewPCG(uint64(i), 6))
-		data := make([]byte, 80)
-		for j := range data {
-			data[j] = byte(rng.Uint32())
-		}
-		f.Add(uint8(i), data)
+		f.Add(uint8(i), randomBytes(uint64(i), 80))
 	}
 	f.Fuzz(func(t *testing.T, bench uint8, data []byte) {
 		b := benches[int(bench)%len(benches)]

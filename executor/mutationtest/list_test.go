@@ -17,6 +17,8 @@ const (
 	blocks    = "^TestBlocks$/^osaka$"
 	parity    = "^TestStateDBParity$"
 	transfers = "^TestTransferParity$"
+
+	adversaries = "^TestAdversary$"
 )
 
 // mutants are faults of the kinds that parallel executors have had. The
@@ -95,7 +97,7 @@ var mutants = []mutant{
 	{
 		name: "the bound of a balance is dropped",
 		file: "statedb.go", old: "\t\ta.flags |= boundBalance\n", new: "",
-		pkg: "oracletest", run: blocks,
+		pkg: "", run: adversaries,
 	},
 	{
 		name: "a missing account is not recorded",
@@ -141,6 +143,16 @@ var mutants = []mutant{
 		name: "a plain transfer ignores the recipient's code",
 		file: "transfer.go", old: "to.code != nil ||", new: "",
 		pkg: "", run: transfers,
+	},
+	{
+		name: "a plain transfer forgets that it saw no code",
+		file: "transfer.go", old: "\tto.flags |= readCode\n", new: "",
+		pkg: "", run: adversaries,
+	},
+	{
+		name: "a balance is not compared",
+		file: "speculation.go", old: "(f&readBalance == 0 || is.balance == a.base.balance) &&\n", new: "\n",
+		pkg: "", run: adversaries,
 	},
 	{
 		name: "a plain transfer ignores the cap of gas",
