@@ -33,11 +33,12 @@ const (
 	smallSlice = 8
 	batch      = 8
 	// maxWaste is the share of lost executions from which speculation does not
-	// pay, and calmMin and calmMax how many transactions run serially then
+	// pay, and calmMin to calmMax how many transactions run serially then
 	// before it is tried again.
 	maxWaste = 0.35
 	calmMin  = 128
-	calmMax  = 4096
+	calmMax  = 16_384
+	calmGrow = 4 // with each attempt that fails
 )
 
 // crew is what the workers of one open block need, kept from block to block.
@@ -45,6 +46,10 @@ type crew struct {
 	state   *txState // for what runs alone
 	workers []*worker
 	records []record
+
+	// What one block has learnt of conflicts is likely to hold for the next.
+	calm int // length of the next serial stretch
+	rest int // transactions left in the present one
 }
 
 func (c *crew) mem() *memory { return c.state.memory }
@@ -62,7 +67,7 @@ func NewParallel(config Config) *Parallel {
 }
 
 func newCrew(workers int) *crew {
-	c := &crew{state: newTxState(newMemory()), records: make([]record, 4*batch*max(workers, 2))}
+	c := &crew{calm: calmMin, state: newTxState(newMemory()), records: make([]record, 4*batch*max(workers, 2))}
 	c.state.memory.trace = newTrace(workers)
 	for range workers {
 		w := &worker{}
@@ -80,7 +85,7 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 	}
 	c := e.take(env)
 	b := open(env, c.state, func() { e.giveBack(c) })
-	p := &parallelBlock{block: b, crew: c, schedule: e.schedule, calm: calmMin}
+	p := &parallelBlock{block: b, crew: c, schedule: e.schedule}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsAmsterdam && !b.rules.IsEIP4762
 	b.fast, b.hands = p.possible, len(c.workers)
 	if err := b.preExecution(ctx); err != nil {
@@ -101,8 +106,6 @@ type parallelBlock struct {
 	schedule Schedule
 	possible bool // the rules allow speculation
 	tasks    int  // committed by speculation in this block; numbers versions
-	calm     int  // length of the next serial stretch
-	rest     int  // transactions left in the present one
 }
 
 // Run implements Block.
@@ -195,7 +198,7 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, strict b
 		p.memory.trace.alone(out.Stats.Fallback, done)
 		return n + done, n + 1, err
 	case result.Wasteful:
-		p.rest, p.calm = p.calm, min(2*p.calm, calmMax)
+		p.rest, p.calm = p.calm, min(calmGrow*p.calm, calmMax)
 	default:
 		p.calm = calmMin
 	}

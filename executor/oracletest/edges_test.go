@@ -388,9 +388,9 @@ func (m *made) stats(b *blockCase, c executor.Config) executor.Stats {
 // bounded checks how often transactions ran.
 func (s *storm) bounded(stats executor.Stats, schedule executor.Schedule, workers int) error {
 	// Each time that conflicts end a run, what the window holds is thrown away;
-	// the serial stretch that follows doubles each time.
+	// the serial stretch that follows grows each time.
 	most := stormSize + stormSize*2/5
-	for at, calm := 32, 128; at < stormSize; at, calm = at+32+calm, 2*calm {
+	for at, calm := 32, 128; at < stormSize; at, calm = at+32+calm, 4*calm {
 		most += 24 + 32*max(workers, 2)
 	}
 	if schedule != executor.WherePays {
