@@ -9,118 +9,9 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"github.com/motet-evm/motet/executor/scheduletest"
 )
-
-// policy chooses the worker that runs next, out of those that are at a yield
-// point. now ran last and may not be among them.
-type policy func(step, now int, ready []int) int
-
-// stay is the policy without preemptions: whoever runs goes on until it waits
-// for others.
-func stay(now int, ready []int) int {
-	if slices.Contains(ready, now) {
-		return now
-	}
-	return ready[0]
-}
-
-// byPriority runs the ready worker of highest priority; at each of a few random
-// steps the running one falls behind all others (PCT: a bug that takes d ordered
-// steps shows with d-1 of them).
-func byPriority(rng *rand.Rand, workers, steps, changes int) policy {
-	rank := rng.Perm(workers)
-	at := make(map[int]bool)
-	for range changes {
-		at[rng.IntN(steps)] = true
-	}
-	lowest := 0
-	return func(step, now int, ready []int) int {
-		if at[step] {
-			lowest--
-			rank[now] = lowest
-		}
-		return slices.MaxFunc(ready, func(a, b int) int { return rank[a] - rank[b] })
-	}
-}
-
-// anyhow runs any ready worker.
-func anyhow(rng *rand.Rand) policy {
-	return func(_, _ int, ready []int) int { return ready[rng.IntN(len(ready))] }
-}
-
-// preemption is a step at which a policy did not stay.
-type preemption struct{ step, worker int }
-
-// following repeats preemptions, as far as they are possible.
-func following(list []preemption) policy {
-	at := make(map[int]int, len(list))
-	for _, p := range list {
-		at[p.step] = p.worker
-	}
-	return func(step, now int, ready []int) int {
-		if w, ok := at[step]; ok && slices.Contains(ready, w) {
-			return w
-		}
-		return stay(now, ready)
-	}
-}
-
-// stage lets one worker run at a time, from yield point to yield point. It lives
-// in a synctest bubble, which tells when all others are blocked.
-type stage struct {
-	turn []chan struct{}
-
-	mu       sync.Mutex
-	ready    []bool
-	finished bool
-}
-
-func (s *stage) yield(worker int) {
-	s.mu.Lock()
-	s.ready[worker] = true
-	s.mu.Unlock()
-	<-s.turn[worker]
-}
-
-// maxSteps is more than any run of a scenario takes.
-const maxSteps = 20_000
-
-var errStuck = errors.New("the workers wait for each other")
-
-// conduct runs the workers under choose until they have finished, and returns
-// the steps at which it did not stay.
-func (s *stage) conduct(choose policy) ([]preemption, error) {
-	var list []preemption
-	now := 0
-	for step := range maxSteps {
-		synctest.Wait()
-		s.mu.Lock()
-		var ready []int
-		for w, is := range s.ready {
-			if is {
-				ready = append(ready, w)
-			}
-		}
-		finished := s.finished
-		s.mu.Unlock()
-		switch {
-		case finished:
-			return list, nil
-		case len(ready) == 0:
-			return list, errStuck
-		}
-		next := choose(step, now, ready)
-		if next != stay(now, ready) {
-			list = append(list, preemption{step, next})
-		}
-		now = next
-		s.mu.Lock()
-		s.ready[next] = false
-		s.mu.Unlock()
-		s.turn[next] <- struct{}{}
-	}
-	return list, fmt.Errorf("%w: no end after %d steps", errStuck, maxSteps)
-}
 
 // scenario is a small program and a plan.
 type scenario struct {
@@ -245,31 +136,22 @@ func (w *watched) Commit(worker, task int) bool {
 }
 
 // play runs s under choose.
-func (s scenario) play(t *testing.T, choose policy) ([]preemption, error) {
+func (s scenario) play(t *testing.T, choose scheduletest.Policy) ([]scheduletest.Preemption, error) {
 	n := s.plan.Workers
-	st := &stage{ready: make([]bool, n)}
-	for range n {
-		st.turn = append(st.turn, make(chan struct{}, 1))
-	}
+	st := scheduletest.New(n)
 	p := newProgram(s.ops, s.cells, n, s.plan.Window)
-	p.stop, p.pause = s.stop, st.yield
+	p.stop, p.pause = s.stop, st.Yield
 	w := &watched{program: p, blind: s.blind, owner: make([]int, s.plan.Window), done: make([]int, len(s.ops)), withdrew: make([]int, len(s.ops))}
 	for i := range w.owner {
 		w.owner[i] = -1
 	}
 	plan := s.plan
-	plan.Tasks, plan.Yield = len(s.ops), st.yield
+	plan.Tasks, plan.Yield = len(s.ops), st.Yield
 	var (
 		result Result
 		err    error
 	)
-	go func() {
-		result, err = Run(t.Context(), plan, w)
-		st.mu.Lock()
-		st.finished = true
-		st.mu.Unlock()
-	}()
-	list, stuck := st.conduct(choose)
+	list, stuck := st.Conduct(choose, func() { result, err = Run(t.Context(), plan, w) })
 	if stuck != nil {
 		return list, stuck
 	}
@@ -300,18 +182,18 @@ func (w *watched) outcome(result Result, stop int) error {
 }
 
 // schedule returns the seed's scenario and policy.
-func schedule(seed uint64) (scenario, policy) {
+func schedule(seed uint64) (scenario, scheduletest.Policy) {
 	s := newScenario(rand.New(rand.NewPCG(seed/8, 11)))
 	rng := rand.New(rand.NewPCG(seed, 12))
 	if seed%8 == 0 {
-		return s, anyhow(rng)
+		return s, scheduletest.Anyhow(rng)
 	}
-	return s, byPriority(rng, s.plan.Workers, 20*len(s.ops), int(seed%8))
+	return s, scheduletest.ByPriority(rng, s.plan.Workers, 20*len(s.ops), int(seed%8))
 }
 
 // shrink drops tasks and preemptions from a failing case as long as it fails.
-func shrink(t *testing.T, s scenario, list []preemption) (scenario, []preemption, error) {
-	_, err := s.play(t, following(list))
+func shrink(t *testing.T, s scenario, list []scheduletest.Preemption) (scenario, []scheduletest.Preemption, error) {
+	_, err := s.play(t, scheduletest.Following(list))
 	for smaller := true; smaller; {
 		smaller = false
 		for i := range slices.Backward(s.ops) {
@@ -326,7 +208,7 @@ func shrink(t *testing.T, s scenario, list []preemption) (scenario, []preemption
 		}
 		for i := range slices.Backward(list) {
 			less := slices.Delete(slices.Clone(list), i, i+1)
-			if _, why := s.play(t, following(less)); why != nil && !errors.Is(why, errStuck) {
+			if _, why := s.play(t, scheduletest.Following(less)); why != nil && !errors.Is(why, scheduletest.ErrStuck) {
 				list, err, smaller = less, why, true
 			}
 		}
@@ -335,16 +217,16 @@ func shrink(t *testing.T, s scenario, list []preemption) (scenario, []preemption
 }
 
 // fails looks for preemptions under which s fails, beginning with list.
-func (s scenario) fails(t *testing.T, list []preemption) ([]preemption, error) {
+func (s scenario) fails(t *testing.T, list []scheduletest.Preemption) ([]scheduletest.Preemption, error) {
 	if len(s.ops) == 0 {
 		return nil, nil
 	}
-	tries := []policy{following(list)}
+	tries := []scheduletest.Policy{scheduletest.Following(list)}
 	for seed := range uint64(30) {
-		tries = append(tries, byPriority(rand.New(rand.NewPCG(seed, 13)), s.plan.Workers, 20*len(s.ops), int(seed%3)))
+		tries = append(tries, scheduletest.ByPriority(rand.New(rand.NewPCG(seed, 13)), s.plan.Workers, 20*len(s.ops), int(seed%3)))
 	}
 	for _, choose := range tries {
-		if found, err := s.play(t, choose); err != nil && !errors.Is(err, errStuck) {
+		if found, err := s.play(t, choose); err != nil && !errors.Is(err, scheduletest.ErrStuck) {
 			return found, err
 		}
 	}
@@ -366,7 +248,7 @@ func TestSchedules(t *testing.T) {
 				continue
 			}
 			t.Errorf("seed %d: %v\n%v", seed, err, s)
-			if !errors.Is(err, errStuck) { // whoever is stuck cannot be run again
+			if !errors.Is(err, scheduletest.ErrStuck) { // whoever is stuck cannot be run again
 				small, few, why := shrink(t, s, list)
 				t.Errorf("smallest: %v\n%vpreemptions %v", why, small, few)
 			}
@@ -380,11 +262,11 @@ func TestSchedules(t *testing.T) {
 func TestScheduleReplays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for seed := range uint64(300) {
-			var runs [3][]preemption
+			var runs [3][]scheduletest.Preemption
 			for i := range runs {
 				s, choose := schedule(seed)
 				if i == 2 {
-					choose = following(runs[0])
+					choose = scheduletest.Following(runs[0])
 				}
 				list, err := s.play(t, choose)
 				if err != nil {

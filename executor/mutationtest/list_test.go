@@ -107,12 +107,12 @@ var mutants = []mutant{
 	{
 		name: "a credit overwrites what came between",
 		file: "speculation.go", old: "v.Value = v.Write.applyTo(a.entry.cell.Committed().Value)", new: "v.Value = v.Write.applyTo(a.base)",
-		pkg: "oracletest", run: blocks,
+		pkg: "", run: schedules,
 	},
 	{
 		name: "a skipped transaction is not validated",
 		file: "speculation.go", old: "\tif r.failure != nil || s.pool", new: "\tif r.invalid != nil {\n\t\treturn true\n\t}\n\tif r.failure != nil || s.pool",
-		pkg: "oracletest", run: blocks,
+		pkg: "", run: schedules,
 	},
 	{
 		name: "a destroyed contract keeps its storage",
