@@ -16,7 +16,7 @@ func TestMutantsAreKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a test binary for each mutant")
 	}
-	for _, m := range mutants {
+	for _, m := range append(accessMutants, mutants...) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			binary := build(t, m)
