@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/motet-evm/motet/executor/report"
 	"github.com/motet-evm/motet/internal/chain"
 	"github.com/motet-evm/motet/internal/eventlog"
 	"github.com/motet-evm/motet/mempool"
@@ -22,7 +23,9 @@ type Deps struct {
 	Events    *eventlog.Log
 	// Posted returns the number of the newest block of which L1 holds all; nil
 	// if nothing is posted.
-	Posted     func() uint64
+	Posted func() uint64
+	// Reports tell how blocks were executed; nil on a node that executes none.
+	Reports    *report.History
 	Checks     []Check
 	Notes      []Note
 	Log        *slog.Logger

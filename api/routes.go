@@ -46,6 +46,7 @@ func (s *Server) routes() http.Handler {
 		r.Post("/transactions", s.postTransactions)
 		r.Get("/transactions/{hash}", s.getTransaction)
 		r.Get("/blocks/{block}", s.getBlock)
+		r.Get("/blocks/{block}/execution", s.getExecution)
 		r.Get("/status", s.getStatus)
 		r.Get("/events", s.getEvents)
 	})

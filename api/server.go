@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/report"
 	"github.com/motet-evm/motet/internal/chain"
 	"github.com/motet-evm/motet/internal/eventlog"
 	"github.com/motet-evm/motet/mempool"
@@ -63,6 +64,7 @@ type Server struct {
 	logs      *eventlog.Log
 	config    *params.ChainConfig
 	posted    func() uint64
+	reports   *report.History
 	gatherer  prometheus.Gatherer
 
 	rpc      *rpc.Server
@@ -106,7 +108,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: deps.Log, checks: deps.Checks, notes: deps.Notes,
 		chain: deps.Chain, pool: deps.Pool, sequencer: deps.Sequencer, logs: deps.Events,
-		config: deps.Chain.ChainConfig(), posted: deps.Posted, gatherer: deps.Gatherer,
+		config: deps.Chain.ChainConfig(), posted: deps.Posted, reports: deps.Reports, gatherer: deps.Gatherer,
 		rpc: rpc.NewServer(), upstream: newUpstream(deps.Chain.APIs()),
 		engine:  beacon.New(ethash.NewFaker()),
 		scratch: state.NewDatabase(triedb.NewDatabase(db, nil), state.NewCodeDB(db)),

@@ -187,6 +187,9 @@ func (s *Sequencer) finish(ctx context.Context, b *openBlock) (*chain.Sealed, er
 
 // commit makes a block canonical whose SEAL the log holds.
 func (s *Sequencer) commit(ctx context.Context, b *openBlock, sealed *chain.Sealed) error {
+	if s.deps.Reports != nil { // first, so that whoever sees the block finds its report
+		s.deps.Reports.Add(sealed.Block.Hash(), b.block.Report())
+	}
 	if err := s.deps.Chain.Commit(context.WithoutCancel(ctx), sealed); err != nil {
 		return fmt.Errorf("commit block %d: %w", b.open.Number, err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/executor/report"
 )
 
 // Config is what an operator chooses about block production.
@@ -93,7 +94,9 @@ type Deps struct {
 	Intake   Intake
 	Executor executor.Executor
 	// Opinion executes each block a second time if Config.SecondOpinion is set.
-	Opinion    executor.Executor
+	Opinion executor.Executor
+	// Reports keeps how the blocks were executed; it may be nil.
+	Reports    *report.History
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // may be nil
 	Now        func() time.Time      // nil is time.Now

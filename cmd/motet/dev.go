@@ -20,6 +20,7 @@ import (
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/api"
 	"github.com/motet-evm/motet/executor"
+	execution "github.com/motet-evm/motet/executor/report"
 	"github.com/motet-evm/motet/internal/chain"
 	"github.com/motet-evm/motet/internal/eventlog"
 	"github.com/motet-evm/motet/internal/service"
@@ -234,11 +235,15 @@ func (n *node) build(ctx context.Context, deps *api.Deps) error {
 	if err != nil {
 		return fmt.Errorf("make the mempool: %w", err)
 	}
+	reports, err := execution.NewHistory(execution.DefaultLimits(), n.registry)
+	if err != nil {
+		return err
+	}
 	n.cfg.sequencer.EvidenceDir = n.cfg.datadir
 	seq, err := sequencer.New(n.cfg.sequencer, sequencer.Deps{
 		Rollup: n.rollup, Origin: origin, L1: n.originSource(), Log: sequencer.OverLog(log), Chain: n.chain,
 		Pool: pool, Intake: intake, Executor: n.executor(), Opinion: executor.NewSerial(executor.Config{}),
-		Logger: n.log, Registerer: n.registry,
+		Reports: reports, Logger: n.log, Registerer: n.registry,
 	})
 	if err != nil {
 		return fmt.Errorf("make the sequencer: %w", err)
@@ -248,7 +253,7 @@ func (n *node) build(ctx context.Context, deps *api.Deps) error {
 	}
 	n.Add("mempool", pool.Run)
 	n.Add("sequencer", seq.Run)
-	deps.Pool, deps.Sequencer, deps.Events = pool, seqAdapter{seq}, log
+	deps.Pool, deps.Sequencer, deps.Events, deps.Reports = pool, seqAdapter{seq}, log, reports
 	if err := n.addRollup(deps); err != nil {
 		return err
 	}

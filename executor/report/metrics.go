@@ -8,7 +8,7 @@ import (
 
 type metrics struct {
 	executions, aborts, seconds, serial *prometheus.CounterVec
-	speedup                             *prometheus.HistogramVec
+	achieved, ideal                     prometheus.Histogram
 	kept, bytes                         prometheus.GaugeFunc
 }
 
@@ -21,17 +21,21 @@ func newMetrics(h *History) *metrics {
 			return float64(of(h.size()))
 		})
 	}
+	ratio := func(name, help string) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "motet_executor_" + name, Help: help,
+			Buckets: []float64{0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2, 3, 4, 6, 8, 12, 16, 32, 64},
+		})
+	}
 	m := &metrics{
 		executions: counter("executions_total", "Runs of a transaction, by what became of them.", "outcome"),
 		aborts:     counter("aborts_total", "Runs that were lost to a conflict, by what had changed.", "cause"),
 		seconds:    counter("seconds_total", "Time of the executor's workers: useful, wasted, overhead.", "use"),
 		serial:     counter("serial_transactions_total", "Transactions that ran one after the other, by reason.", "reason"),
-		speedup: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "motet_executor_speedup_ratio", Help: "Work of a block over the time it took, and over the least possible.",
-			Buckets: []float64{0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 1.75, 2, 3, 4, 6, 8, 12, 16, 32, 64},
-		}, []string{"kind"}),
-		kept:  gauge("kept_reports", "Blocks whose execution can be asked for.", func(blocks, _ int) int { return blocks }),
-		bytes: gauge("kept_reports_bytes", "Memory of the kept reports.", func(_, bytes int) int { return bytes }),
+		achieved:   ratio("achieved_speedup_ratio", "Useful time of a block over the time it took."),
+		ideal:      ratio("ideal_speedup_ratio", "Useful time of a block over the least possible."),
+		kept:       gauge("kept_reports", "Blocks whose execution can be asked for.", func(blocks, _ int) int { return blocks }),
+		bytes:      gauge("kept_reports_bytes", "Memory of the kept reports.", func(_, bytes int) int { return bytes }),
 	}
 	// Every label is there from the start, so that a rate never misses its zero.
 	for _, name := range outcomeNames {
@@ -46,9 +50,6 @@ func newMetrics(h *History) *metrics {
 	for _, name := range []string{"configured", "rules", "destroyed account", "small slice", "conflicts"} {
 		m.serial.WithLabelValues(name)
 	}
-	for _, name := range []string{"achieved", "ideal"} {
-		m.speedup.WithLabelValues(name)
-	}
 	return m
 }
 
@@ -57,7 +58,7 @@ func (m *metrics) register(r prometheus.Registerer) error {
 		return nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.executions, m.aborts, m.seconds, m.serial, m.speedup, m.kept, m.bytes} {
+	for _, c := range []prometheus.Collector{m.executions, m.aborts, m.seconds, m.serial, m.achieved, m.ideal, m.kept, m.bytes} {
 		errs = append(errs, r.Register(c))
 	}
 	return errors.Join(errs...)
@@ -78,7 +79,7 @@ func (m *metrics) count(b *Block) {
 		m.serial.WithLabelValues(solo.Reason).Add(float64(solo.Transactions))
 	}
 	if s.Ideal > 0 { // not for blocks without transactions
-		m.speedup.WithLabelValues("achieved").Observe(s.Achieved)
-		m.speedup.WithLabelValues("ideal").Observe(s.Ideal)
+		m.achieved.Observe(s.Achieved)
+		m.ideal.Observe(s.Ideal)
 	}
 }
