@@ -10,13 +10,13 @@ import (
 type Outcome uint8
 
 const (
-	// Committed: its transaction is in the block as it left it.
+	// Committed means: its transaction is in the block as it left it.
 	Committed Outcome = iota
-	// Skipped: it showed that its transaction cannot be included.
+	// Skipped means: it showed that its transaction cannot be included.
 	Skipped
-	// Aborted: something that it read had changed.
+	// Aborted means: something that it read had changed.
 	Aborted
-	// Discarded: the run ended before its turn.
+	// Discarded means: the run ended before its turn.
 	Discarded
 )
 
@@ -227,8 +227,7 @@ func (b *Block) judge(runs []Execution) {
 			}
 		}
 		n := lost[int32(task)] //nolint:gosec // places in a stream are small
-		for i := len(same) - 1; i >= 0; i-- {
-			r := same[i]
+		for i, r := range slices.Backward(same) {
 			r.Incarnation, r.Index, r.Outcome = i, index, outcome
 			outcome = Discarded
 			if n > 0 && !r.settled && r.Outcome == Discarded {

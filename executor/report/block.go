@@ -35,21 +35,21 @@ type Location struct {
 type Cause uint8
 
 const (
-	// CauseSlot: a slot has another value than the one read.
+	// CauseSlot means: a slot has another value than the one read.
 	CauseSlot Cause = iota
-	// CauseBalance: a balance has another value than the one read.
+	// CauseBalance means: a balance has another value than the one read.
 	CauseBalance
-	// CauseFunds: an account that was thought to be able to pay is not.
+	// CauseFunds means: an account that was thought to be able to pay is not.
 	CauseFunds
-	// CauseNonce: a nonce is not the one read or expected.
+	// CauseNonce means: a nonce is not the one read or expected.
 	CauseNonce
-	// CauseCode: an account has other code than the one read.
+	// CauseCode means: an account has other code than the one read.
 	CauseCode
-	// CauseExistence: an account exists that did not, or the other way round.
+	// CauseExistence means: an account exists that did not, or the other way round.
 	CauseExistence
-	// CauseGas: it is not sure that the block has gas left for the transaction.
+	// CauseGas means: it is not sure that the block has gas left for the transaction.
 	CauseGas
-	// CauseRead: reading the state failed.
+	// CauseRead means: reading the state failed.
 	CauseRead
 )
 
@@ -83,7 +83,7 @@ type Abort struct {
 // Gap is a part of the stream that is not in the block.
 type Gap struct {
 	From, To int32 // places in the stream
-	// Unseen: the slice ended before it. Otherwise the transactions cannot be
+	// Unseen means: the slice ended before it. Otherwise the transactions cannot be
 	// included.
 	Unseen bool
 }

@@ -6,13 +6,13 @@ import "time"
 type Kind uint8
 
 const (
-	// Tick: the time before is accounted for; what follows is work.
+	// Tick means: the time before is accounted for; what follows is work.
 	Tick Kind = iota
-	// Idle: what follows until the next tick is not work.
+	// Idle means: what follows until the next tick is not work.
 	Idle
-	// Speculated: an execution on a guess ended.
+	// Speculated means: an execution on a guess ended.
 	Speculated
-	// Settled: an execution on committed values ended.
+	// Settled means: an execution on committed values ended.
 	Settled
 )
 

@@ -83,8 +83,12 @@ func TestSharedTimes(t *testing.T) {
 	b := &Block{
 		Workers: 1, Wall: 1000, Transactions: 7,
 		Lanes: [][]Lap{{
-			{At: 100}, {Task: 0, Many: 4, Kind: Speculated}, {At: 140},
-			{Task: 4, Many: 2, Kind: Settled}, ran(260, 6, Settled), {At: 300, Kind: Idle},
+			{At: 100},
+			{Task: 0, Many: 4, Kind: Speculated},
+			{At: 140},
+			{Task: 4, Many: 2, Kind: Settled},
+			ran(260, 6, Settled),
+			{At: 300, Kind: Idle},
 		}},
 	}
 	want := [][2]time.Duration{{100, 110}, {110, 120}, {120, 130}, {130, 140}, {140, 150}, {150, 160}, {160, 260}}
