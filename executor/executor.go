@@ -121,7 +121,7 @@ type Skip struct {
 // Stats counts the work of a slice.
 type Stats struct {
 	Executions int // runs of a transaction, re-runs included
-	Aborts     int // runs whose result was thrown away
+	Aborts     int // runs that did not hold; those that an early end discards are not counted
 	// Fallback says why the slice, or the rest of it, ran serially; empty if
 	// it did not.
 	Fallback string
