@@ -21,6 +21,7 @@ import (
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/executor/report"
 	"github.com/motet-evm/motet/internal/chain"
 	"github.com/motet-evm/motet/internal/eventlog"
 	"github.com/motet-evm/motet/mempool"
@@ -77,14 +78,15 @@ func (h strictLog) WithGroup(string) slog.Handler      { return h }
 
 // setup is what a test may change.
 type setup struct {
-	config Config
-	expect []string // log messages of level warn or above
-	l1     L1Source
-	exec   executor.Executor
-	drift  uint64
-	gas    uint64
-	faults *faults
-	intake time.Duration // timeout of the log and the intake
+	config  Config
+	expect  []string // log messages of level warn or above
+	l1      L1Source
+	exec    executor.Executor
+	drift   uint64
+	gas     uint64
+	faults  *faults
+	intake  time.Duration // timeout of the log and the intake
+	reports *report.History
 }
 
 // sut is a sequencer over an embedded nats-server, a chain store and a pool.
@@ -152,7 +154,7 @@ func openSUT(t testing.TB, dir string, change ...func(*setup)) *sut {
 		Rollup: &motet.Rollup{ChainID: testChainID, GasLimitTarget: o.gas, Coinbase: common.Address{0xc0}, MaxDrift: o.drift},
 		Origin: motet.Origin{Number: 0, Hash: s.chain.Genesis().Hash(), Time: genesis.Timestamp},
 		L1:     o.l1, Log: faultyLog{OverLog(s.log), o.faults}, Chain: faultyChain{s.chain, o.faults}, Pool: s.pool, Intake: intake,
-		Executor: o.exec, Opinion: executor.NewSerial(executor.Config{}), Logger: logger,
+		Executor: o.exec, Opinion: executor.NewSerial(executor.Config{}), Reports: o.reports, Logger: logger,
 	})
 	noErr(t, err)
 	s.close = sync.OnceFunc(func() {
