@@ -267,8 +267,8 @@ func TestRefusal(t *testing.T) {
 		if err := s.run(func() bool { return sent.Load() == 20 }); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Duration(sent.Load()) * 15 * time.Second; s.logged.err.Load() != 1 {
-			t.Errorf("%d lines in %s", s.logged.err.Load(), took)
+		if took := time.Duration(sent.Load()) * 15 * time.Second; s.logged.Err.Load() != 1 {
+			t.Errorf("%d lines in %s", s.logged.Err.Load(), took)
 		}
 		start := time.Now()
 		err := s.run(func() bool { return sent.Load() == 60 })
@@ -304,8 +304,8 @@ func TestAway(t *testing.T) {
 				s.grow(1, 0)
 				time.Sleep(time.Minute)
 			}
-			if s.posted() || s.logged.warn.Load() != 1 || s.logged.err.Load() != 0 {
-				t.Errorf("%d warnings, %d errors", s.logged.warn.Load(), s.logged.err.Load())
+			if s.posted() || s.logged.Warn.Load() != 1 || s.logged.Err.Load() != 0 {
+				t.Errorf("%d warnings, %d errors", s.logged.Warn.Load(), s.logged.Err.Load())
 			}
 			away.Store(false)
 			time.Sleep(time.Minute)

@@ -43,7 +43,7 @@ type sut struct {
 	cfg    batcher.Config
 	deps   batcher.Deps
 	checks atomic.Int64
-	logged logged
+	logged rolluptest.LogCounts
 
 	derived atomic.Pointer[batcher.Derived]
 	known   *rolluptest.Derivation
@@ -51,23 +51,6 @@ type sut struct {
 	mu      sync.Mutex  // of those two
 	// derivation is the time between looks of derivation at L1.
 	derivation time.Duration
-}
-
-// logged counts what was logged, by level.
-type logged struct{ warn, err atomic.Int64 }
-
-func (l *logged) Enabled(context.Context, slog.Level) bool { return true }
-func (l *logged) WithAttrs([]slog.Attr) slog.Handler       { return l }
-func (l *logged) WithGroup(string) slog.Handler            { return l }
-
-func (l *logged) Handle(_ context.Context, r slog.Record) error {
-	switch r.Level {
-	case slog.LevelWarn:
-		l.warn.Add(1)
-	case slog.LevelError:
-		l.err.Add(1)
-	}
-	return nil
 }
 
 func newSUT(t *testing.T) *sut {

@@ -24,6 +24,8 @@ import (
 	"github.com/holiman/uint256"
 	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
+
+	"github.com/motet-evm/motet/internal/testkit/fixtures"
 )
 
 const testChain = 1337
@@ -363,16 +365,10 @@ func TestBytesPerTransfer(t *testing.T) {
 // mainnet returns the transactions of real blocks, by type.
 func mainnet(t testing.TB) [][]byte {
 	t.Helper()
-	root := os.Getenv("MOTET_FIXTURES")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "fixtures")
-	}
-	files, err := filepath.Glob(filepath.Join(root, "mainnet", "blocks", "*.json.gz"))
+	dir := fixtures.Dir(t, "mainnet")
+	files, err := filepath.Glob(filepath.Join(dir, "blocks", "*.json.gz"))
 	if err != nil || len(files) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no fixtures in %s", root)
-		}
-		t.Skipf("SKIPPED: no fixtures in %s (MOTET_FIXTURES)", root)
+		t.Fatalf("no blocks in %s", dir)
 	}
 	var raws [][]byte
 	for _, name := range files {

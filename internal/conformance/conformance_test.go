@@ -14,25 +14,8 @@ import (
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/internal/testkit/fixtures"
 )
-
-// fixtures returns a folder of the shared fixtures. It skips the test without
-// them, except where a run without them must not pass.
-func fixtures(t *testing.T, name string) string {
-	t.Helper()
-	root := os.Getenv("MOTET_FIXTURES")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "fixtures")
-	}
-	dir := filepath.Join(root, name)
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("fixtures are missing: %v (set MOTET_FIXTURES)", err)
-		}
-		t.Skipf("FIXTURES ARE MISSING, nothing is tested: %v (set MOTET_FIXTURES)", err)
-	}
-	return dir
-}
 
 // TestSample runs a part of the official tests; make conformance runs all.
 func TestSample(t *testing.T) {
@@ -45,7 +28,7 @@ func TestSample(t *testing.T) {
 		"block": {BlockTests, 20, 300},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := Config{Paths: []string{fixtures(t, "ethereum-tests")}, Workers: []int{1, 2, 4}, Sample: k.sample}
+			c := Config{Paths: []string{fixtures.Dir(t, "ethereum-tests")}, Workers: []int{1, 2, 4}, Sample: k.sample}
 			sum, err := k.run(t.Context(), c, func(r Result) {
 				if r.Verdict == Failed {
 					t.Errorf("%s: %s", r.ID(), r.Reason)
@@ -233,7 +216,7 @@ func (s spoiledBlock) Finish(ctx context.Context, withdrawals types.Withdrawals)
 func members(t *testing.T, k kind, names ...string) []file {
 	t.Helper()
 	found := make([]file, len(names))
-	c := Config{Paths: []string{filepath.Join(fixtures(t, "ethereum-tests"), "ethereum-tests.tar.gz")}}
+	c := Config{Paths: []string{filepath.Join(fixtures.Dir(t, "ethereum-tests"), "ethereum-tests.tar.gz")}}
 	if err := c.files(k, func(f file) error {
 		if i := slices.Index(names, f.name); i >= 0 {
 			found[i] = f

@@ -9,30 +9,14 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
-)
 
-// fixtures returns a folder of the shared fixtures. It skips the test without
-// them, except where a run without them must not pass.
-func fixtures(t *testing.T, name string) string {
-	t.Helper()
-	root := os.Getenv("MOTET_FIXTURES")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "fixtures")
-	}
-	dir := filepath.Join(root, name)
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("fixtures are missing: %v (set MOTET_FIXTURES)", err)
-		}
-		t.Skipf("FIXTURES ARE MISSING, nothing is tested: %v (set MOTET_FIXTURES)", err)
-	}
-	return dir
-}
+	"github.com/motet-evm/motet/internal/testkit/fixtures"
+)
 
 // TestGethOnMainnet shows that the recordings are read rightly: geth gets what
 // the headers say.
 func TestGethOnMainnet(t *testing.T) {
-	files, err := findBlocks([]string{fixtures(t, "mainnet")})
+	files, err := findBlocks([]string{fixtures.Dir(t, "mainnet")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +28,7 @@ func TestGethOnMainnet(t *testing.T) {
 }
 
 func TestGethOnUnsignedBlock(t *testing.T) {
-	files, err := findBlocks([]string{fixtures(t, "pectra")})
+	files, err := findBlocks([]string{fixtures.Dir(t, "pectra")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +82,7 @@ func TestShortHash(t *testing.T) {
 // TestRun replays everything by every executor, as a user would.
 func TestRun(t *testing.T) {
 	var (
-		c    = Config{Paths: []string{fixtures(t, "mainnet"), fixtures(t, "pectra")}, Workers: 3}
+		c    = Config{Paths: []string{fixtures.Dir(t, "mainnet"), fixtures.Dir(t, "pectra")}, Workers: 3}
 		seen int
 	)
 	sum, err := Run(t.Context(), c, func(r BlockResult) {
@@ -120,7 +104,7 @@ func TestRun(t *testing.T) {
 
 // TestCheckSeesErrors damages what an engine returns.
 func TestCheckSeesErrors(t *testing.T) {
-	block, err := new(loader).load(filepath.Join(fixtures(t, "mainnet"), "blocks", "19934116.json.gz"))
+	block, err := new(loader).load(filepath.Join(fixtures.Dir(t, "mainnet"), "blocks", "19934116.json.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}

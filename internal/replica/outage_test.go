@@ -29,12 +29,12 @@ func TestOutage(t *testing.T) {
 		r, stop, ended := s.start()
 		for range 3 {
 			time.Sleep(time.Minute)
-			before := s.logged.warn.Load()
+			before := s.logged.Warn.Load()
 			away = true
 			s.grow(2)
 			s.post(cut{from: s.want().next, to: at(s.posted.Head().Number.Uint64()+1, 0)})
 			time.Sleep(10 * time.Minute)
-			if lines := s.logged.warn.Load() - before; lines != 1 {
+			if lines := s.logged.Warn.Load() - before; lines != 1 {
 				s.t.Errorf("%d lines for an outage", lines)
 			}
 			away = false
@@ -42,8 +42,8 @@ func TestOutage(t *testing.T) {
 				s.t.Fatal(err)
 			}
 		}
-		if err := stop(); err != nil || s.logged.err.Load() > 0 {
-			s.t.Errorf("Run returned %v, %d errors logged", err, s.logged.err.Load())
+		if err := stop(); err != nil || s.logged.Err.Load() > 0 {
+			s.t.Errorf("Run returned %v, %d errors logged", err, s.logged.Err.Load())
 		}
 		s.judge(r)
 	})

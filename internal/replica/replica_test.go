@@ -105,8 +105,8 @@ func TestLabelsInOrder(t *testing.T) {
 				s.t.Errorf("safe falls from %v to %v", s.chain.labels[i-1], safe)
 			}
 		}
-		if s.want().finalized == 0 || s.logged.warn.Load() != 0 {
-			s.t.Errorf("final is %d, %d warnings", s.want().finalized, s.logged.warn.Load())
+		if s.want().finalized == 0 || s.logged.Warn.Load() != 0 {
+			s.t.Errorf("final is %d, %d warnings", s.want().finalized, s.logged.Warn.Load())
 		}
 	})
 }

@@ -47,7 +47,7 @@ type sut struct {
 	chain  *spy // the replica's
 	cfg    replica.Config
 	deps   replica.Deps
-	logged logged
+	logged rolluptest.LogCounts
 
 	mu     sync.Mutex
 	counts map[common.Hash]cut // the batches that count, by accumulator
@@ -115,23 +115,6 @@ func (l *l1) Block(ctx context.Context, n uint64) (*motet.L1Block, error) {
 		return nil, ethereum.NotFound
 	}
 	return l.FakeL1.Block(ctx, n)
-}
-
-// logged counts what was logged, by level.
-type logged struct{ warn, err atomic.Int64 }
-
-func (l *logged) Enabled(context.Context, slog.Level) bool { return true }
-func (l *logged) WithAttrs([]slog.Attr) slog.Handler       { return l }
-func (l *logged) WithGroup(string) slog.Handler            { return l }
-
-func (l *logged) Handle(_ context.Context, r slog.Record) error {
-	switch r.Level {
-	case slog.LevelWarn:
-		l.warn.Add(1)
-	case slog.LevelError:
-		l.err.Add(1)
-	}
-	return nil
 }
 
 // spy is the replica's chain. It fails on demand, and judges every label.

@@ -1,0 +1,29 @@
+package rolluptest
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+)
+
+// LogCounts is a slog.Handler that counts lines by level.
+type LogCounts struct{ Warn, Err atomic.Int64 }
+
+// Enabled implements slog.Handler.
+func (l *LogCounts) Enabled(context.Context, slog.Level) bool { return true }
+
+// WithAttrs implements slog.Handler.
+func (l *LogCounts) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+// WithGroup implements slog.Handler.
+func (l *LogCounts) WithGroup(string) slog.Handler { return l }
+
+// Handle implements slog.Handler.
+func (l *LogCounts) Handle(_ context.Context, r slog.Record) error {
+	if r.Level == slog.LevelWarn {
+		l.Warn.Add(1)
+	} else if r.Level == slog.LevelError {
+		l.Err.Add(1)
+	}
+	return nil
+}
