@@ -20,10 +20,12 @@ func (l *LogCounts) WithGroup(string) slog.Handler { return l }
 
 // Handle implements slog.Handler.
 func (l *LogCounts) Handle(_ context.Context, r slog.Record) error {
-	if r.Level == slog.LevelWarn {
+	switch r.Level {
+	case slog.LevelWarn:
 		l.Warn.Add(1)
-	} else if r.Level == slog.LevelError {
+	case slog.LevelError:
 		l.Err.Add(1)
+	default:
 	}
 	return nil
 }
