@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/consensus/beacon"
@@ -239,6 +240,22 @@ func TestCommitOrder(t *testing.T) {
 	s.mu.Unlock()
 	noErr(t, s.Commit(t.Context(), next))
 	equal(t, next.Block.Hash(), s.Head().Hash())
+}
+
+// Blocks that arrive one by one push no state out of memory before the history
+// of states can be read.
+func TestImportKeepsStates(t *testing.T) {
+	t.Parallel()
+	m, s := newBlockMaker(newSUT(t)), newSUT(t, func(c *Config, _ *Deps) { c.FlushInterval = time.Hour })
+	for n := range uint64(10) {
+		_, err := s.Import(t.Context(), types.Blocks{m.extend()})
+		noErr(t, err)
+		for i := uint64(1); i <= n+1; i++ {
+			_, err := s.StateAt(s.HeaderByNumber(i).Root)
+			noErr(t, err)
+		}
+	}
+	equal(t, uint64(1), s.flush.flushed.Number)
 }
 
 func TestImportExport(t *testing.T) {

@@ -19,7 +19,7 @@ type flushState struct {
 	// durable the newest whose state is known to be on disk.
 	flushed, durable motet.BlockRef
 	root             common.Hash // state root of flushed
-	oldest           time.Time   // when the first block above flushed was committed
+	oldest           time.Time   // when a block above flushed was first noticed; zero: there is none
 	generation       uint64      // counts events that make open tries stale
 	indexed          atomic.Bool // states below flushed can be read
 }
@@ -53,6 +53,13 @@ func (c *Chain) maybeFlush() error {
 	head := c.Head()
 	behind := head.Number.Uint64() - c.flush.flushed.Number
 	c.metrics.unflushed.Set(float64(behind))
+	switch {
+	case behind == 0:
+		c.flush.oldest = time.Time{} // also after a rollback
+		return nil
+	case c.flush.oldest.IsZero():
+		c.flush.oldest = time.Now()
+	}
 	if !c.flushDue(behind) {
 		return nil
 	}
@@ -72,8 +79,6 @@ const indexGrace = 30 * time.Second
 func (c *Chain) flushDue(behind uint64) bool {
 	age := time.Since(c.flush.oldest)
 	switch {
-	case behind == 0:
-		return false
 	case behind >= min(2*c.conf.FlushBlocks, maxFlushBlocks) || c.flush.flushed.Number == 0:
 		return true
 	case behind < c.conf.FlushBlocks && age < c.conf.FlushInterval:
@@ -109,7 +114,7 @@ func (c *Chain) historyProbe() common.Hash {
 func (c *Chain) flushHead() error {
 	head := c.Head()
 	if head.Root == c.flush.root {
-		c.flush.flushed = motet.RefOf(head)
+		c.flush.flushed, c.flush.oldest = motet.RefOf(head), time.Time{}
 		return nil
 	}
 	start := time.Now()
@@ -117,7 +122,7 @@ func (c *Chain) flushHead() error {
 		return haltf(err, "flush state of block %d", head.Number)
 	}
 	c.metrics.flushSeconds.Observe(time.Since(start).Seconds())
-	c.flush.flushed, c.flush.root = motet.RefOf(head), head.Root
+	c.flush.flushed, c.flush.root, c.flush.oldest = motet.RefOf(head), head.Root, time.Time{}
 	c.flush.generation++
 	return nil
 }

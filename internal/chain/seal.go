@@ -238,9 +238,6 @@ func (c *Chain) commit(s *Sealed) error {
 	if err := c.db.SyncKeyValue(); err != nil {
 		return haltf(err, "sync head %d", number)
 	}
-	if c.flush.flushed.Number+1 == number {
-		c.flush.oldest = time.Now()
-	}
 	return nil
 }
 

@@ -8,6 +8,10 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 )
 
+// importChunk is how many blocks Import inserts between two looks at the flush:
+// few enough that geth does not write states to the disk by itself.
+const importChunk = maxFlushBlocks / 2
+
 // Import inserts blocks that any stock geth would accept, with geth's own
 // processing, and makes them canonical. It returns how many of them the chain
 // holds then. Blocks that it held before are passed over.
@@ -26,8 +30,8 @@ func (c *Chain) Import(ctx context.Context, blocks types.Blocks) (int, error) {
 		if err := ctx.Err(); err != nil {
 			return inserted, err
 		}
-		chunk := blocks[inserted:min(inserted+int(c.conf.FlushBlocks), len(blocks))]
-		n, err := c.importChunk(chunk)
+		chunk := blocks[inserted:min(inserted+importChunk, len(blocks))]
+		n, err := c.insert(chunk)
 		inserted += n
 		if err != nil {
 			return inserted, err
@@ -36,12 +40,12 @@ func (c *Chain) Import(ctx context.Context, blocks types.Blocks) (int, error) {
 	return inserted, nil
 }
 
-func (c *Chain) importChunk(chunk types.Blocks) (int, error) {
+func (c *Chain) insert(chunk types.Blocks) (int, error) {
 	n, err := c.bc.InsertChain(chunk)
 	if err != nil {
 		return n, fmt.Errorf("import block %d: %w", chunk[min(n, len(chunk)-1)].NumberU64(), err)
 	}
-	if err := c.flushHead(); err != nil {
+	if err := c.maybeFlush(); err != nil {
 		return len(chunk), err
 	}
 	if err := c.db.SyncKeyValue(); err != nil {
