@@ -66,8 +66,13 @@ func NewParallel(config Config) *Parallel {
 	return e
 }
 
+// Window returns how far a [Parallel] with so many workers looks ahead: a
+// transaction starts only when fewer than that lie between it and the first one
+// that is not committed.
+func Window(workers int) int { return 4 * batch * max(workers, 2) }
+
 func newCrew(workers int) *crew {
-	c := &crew{calm: calmMin, state: newTxState(newMemory()), records: make([]record, 4*batch*max(workers, 2))}
+	c := &crew{calm: calmMin, state: newTxState(newMemory()), records: make([]record, Window(workers))}
 	c.state.memory.trace = newTrace(workers)
 	for range workers {
 		w := &worker{}
