@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -72,6 +73,24 @@ func TestHistoryIsReadable(t *testing.T) {
 		equal(t, receipt.GasUsed, trace.Gas)
 		var calls json.RawMessage
 		noErr(t, client.CallContext(t.Context(), &calls, "debug_traceBlockByNumber", hexutil.Uint64(n), map[string]string{"tracer": "callTracer"}))
+	}
+}
+
+// A start does not end before older states can be read.
+func TestHistoryIsReadableFromTheStart(t *testing.T) {
+	t.Parallel()
+	genesis := testGenesis()
+	genesis.Timestamp = uint64(time.Now().Unix()) //nolint:gosec // a time
+	dir, recent := t.TempDir(), func(c *Config, _ *Deps) { c.Genesis = genesis }
+	for range 15 {
+		c, err := tryOpen(t, dir, recent)
+		noErr(t, err)
+		if indexing(c.bc) {
+			t.Fatal("geth's indexers wait")
+		}
+		s := &sut{Chain: c, t: t, dir: dir}
+		s.extend(transfer(0, c.Head().Number.Uint64(), common.Address{7}))
+		noErr(t, c.Close())
 	}
 }
 

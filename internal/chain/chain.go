@@ -54,7 +54,7 @@ func Open(ctx context.Context, conf Config, deps Deps) (*Chain, error) {
 	}
 	conf = conf.withDefaults()
 	routeGethLog(deps.Log)
-	stack, backend, err := startNode(&conf)
+	stack, backend, err := openIndexed(&conf)
 	if err != nil {
 		return nil, err
 	}

@@ -25,8 +25,8 @@ const instanceDir = "geth"
 // flushes come by time and number of blocks long before it fills.
 const stateBufferMiB = 32
 
-// startNode starts the embedded node.
-func startNode(c *Config) (*node.Node, *eth.Ethereum, error) {
+// openNode starts the embedded node.
+func openNode(c *Config) (*node.Node, *eth.Ethereum, error) {
 	nodeKey, err := crypto.GenerateKey() // the node has no peers to know it by
 	if err != nil {
 		return nil, nil, fmt.Errorf("generate node key: %w", err)

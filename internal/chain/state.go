@@ -16,7 +16,7 @@ import (
 // concurrent use, and it stays valid when the state moves from memory to disk or
 // from there to the history: a read that finds its layer gone is repeated on
 // the place where the state is now. The error wraps motet.ErrUnavailable while
-// geth has not indexed the history yet, which takes it up to 15 s from a start on.
+// geth has not indexed the history yet, which may take it 15 s after a crash.
 func (c *Chain) StateAt(root common.Hash) (state.Reader, error) {
 	r := &stateReader{chain: c, root: root}
 	inner, err := c.openReader(root)
