@@ -34,7 +34,7 @@ func setupConformance(fs *flag.FlagSet, run runTests) func(context.Context, stre
 	return func(ctx context.Context, io streams, paths []string) error {
 		cfg.Paths = paths
 		var err error
-		if cfg.Workers, err = parseWorkers(*workers); err != nil {
+		if cfg.Workers, err = parseWorkers("workers", *workers); err != nil {
 			return err
 		}
 		if cfg.Match, err = regexp.Compile(*match); err != nil {

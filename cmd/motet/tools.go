@@ -9,7 +9,6 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 
 	"github.com/ethereum/go-ethereum/crypto"
 
@@ -63,54 +62,6 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 		}
 		return nil
 	}
-}
-
-func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []string) error {
-	workloads := fs.String("workload", "", "comma-separated `names` (empty: all): "+strings.Join(execbench.Workloads(), ", "))
-	gas := fs.Uint64("gas", 1_000_000_000, "gas per block")
-	workers := fs.String("workers", "1,2", "comma-separated `counts` of workers")
-	rounds := fs.Int("rounds", 5, "rounds; medians count")
-	asJSON := fs.Bool("json", false, "one JSON object a line")
-	return func(ctx context.Context, io streams, _ []string) error {
-		cfg := execbench.Config{Gas: *gas, Rounds: *rounds}
-		if *workloads != "" {
-			cfg.Workloads = strings.Split(*workloads, ",")
-		}
-		var err error
-		if cfg.Workers, err = parseWorkers(*workers); err != nil {
-			return err
-		}
-		if err := cfg.Validate(); err != nil {
-			return fmt.Errorf("%w: %w", err, errUsage)
-		}
-		if !*asJSON {
-			fmt.Fprintf(io.out, "%-24s %7s %7s %10s %10s %10s %8s %9s %7s\n", "workload", "workers", "txs", "geth ms", "serial ms", "parallel", "vs geth", "vs serial", "aborts")
-		}
-		return execbench.Run(ctx, cfg, func(r execbench.Result) {
-			switch {
-			case *asJSON:
-				printJSON(io.out, r)
-			case r.Skipped != "":
-				fmt.Fprintf(io.out, "%-24s skipped: %s\n", r.Workload, r.Skipped)
-			default:
-				fmt.Fprintf(io.out, "%-24s %7d %7d %10.2f %10.2f %10.2f %7.2fx %8.2fx %7d\n",
-					r.Workload, r.Workers, r.Transactions, r.GethS*1e3, r.SerialS*1e3, r.ParallelS*1e3, r.VsGeth, r.VsSerial, r.Aborts)
-			}
-		})
-	}
-}
-
-// parseWorkers reads the value of --workers where that is a list.
-func parseWorkers(list string) ([]int, error) {
-	var counts []int
-	for w := range strings.SplitSeq(list, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(w))
-		if err != nil || n < 1 {
-			return nil, fmt.Errorf("--workers %q: use positive numbers, as in 1,2: %w", list, errUsage)
-		}
-		counts = append(counts, n)
-	}
-	return counts, nil
 }
 
 func setupBenchSubmit(fs *flag.FlagSet) func(context.Context, streams, []string) error {

@@ -1,6 +1,7 @@
 package execbench
 
 import (
+	"cmp"
 	_ "embed" // for the bytecode
 	"encoding/hex"
 	"math/big"
@@ -12,7 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-//go:generate node contracts/compile.js contracts/Token.sol contracts/Pool.sol contracts/Bomb.sol
+//go:generate node contracts/compile.js contracts/Token.sol contracts/Pool.sol contracts/Bomb.sol contracts/Router.sol
 
 //go:embed contracts/Token.hex
 var tokenHex string
@@ -22,6 +23,9 @@ var poolHex string
 
 //go:embed contracts/Bomb.hex
 var bombHex string
+
+//go:embed contracts/Router.hex
+var routerHex string
 
 func code(text string) []byte {
 	b, err := hex.DecodeString(strings.TrimSpace(text))
@@ -62,11 +66,11 @@ const (
 )
 
 // tokens pays in an ERC-20 where both sides hold some already.
-func tokens(choose pairs) func(gas uint64) *scenario {
-	return func(gas uint64) *scenario {
-		s, n := newScenario(gas), int(gas/tokenGas)
+func tokens(choose pairs) builder {
+	return func(s *scenario) error {
+		n := int(s.gas / tokenGas)
 		token := address("token", 0)
-		storage := s.deploy(token, code(tokenHex)).storage
+		storage := s.deploy(token, code(tokenHex)).Storage
 		for i := range n {
 			from, to := choose(i, n)
 			storage[balanceSlot(from)], storage[balanceSlot(to)] = word(plenty), word(plenty)
@@ -77,23 +81,28 @@ func tokens(choose pairs) func(gas uint64) *scenario {
 				data: calldata("transfer(address,uint256)", addressWord(to), word(uint64(i%1000+1))),
 			})
 		}
-		return s
+		return nil
 	}
 }
 
-// swaps trades on so many pools in turn, each trader once. Each pool has two
-// tokens of its own; the code is shared.
-func swaps(gas uint64, pools int) *scenario {
-	s, n := newScenario(gas), int(gas/swapGas)
+// swaps trades on so many pools in turn, each trader once; on one pool each, if
+// pools is 0. Each pool has two tokens of its own; the code is shared.
+func swaps(pools int) builder {
+	return func(s *scenario) error {
+		n := int(s.gas / swapGas)
+		s.trade(n, cmp.Or(pools, n))
+		return nil
+	}
+}
+
+func (s *scenario) trade(n, pools int) {
 	for i := range pools {
 		s.addPool(i)
 	}
 	for i := range n {
 		pool, trader := i%pools, s.fund(address("from", i))
 		for side := range 2 {
-			storage := s.state.accounts[poolToken(pool, side)].storage
-			storage[balanceSlot(trader)] = word(plenty)
-			storage[allowanceSlot(trader, address("pool", pool))] = common.BigToHash(math.MaxBig256)
+			s.supply(poolToken(pool, side), trader, address("pool", pool), plenty, common.BigToHash(math.MaxBig256))
 		}
 		s.add(call{
 			from: trader,
@@ -102,7 +111,14 @@ func swaps(gas uint64, pools int) *scenario {
 			data: calldata("swap(bool,uint256,uint256)", word(uint64(i/pools%2)), word(uint64(1000+i%777)), word(1)),
 		})
 	}
-	return s
+}
+
+// supply gives trader so much of a token, of which spender may take as much as
+// allowed.
+func (s *scenario) supply(token, trader, spender common.Address, amount uint64, allowed common.Hash) {
+	storage := s.state.Accounts[token].Storage
+	storage[balanceSlot(trader)] = word(amount)
+	storage[allowanceSlot(trader, spender)] = allowed
 }
 
 func poolToken(pool, side int) common.Address { return address("pool token", 2*pool+side) }
@@ -111,7 +127,7 @@ func poolToken(pool, side int) common.Address { return address("pool token", 2*p
 // can exhaust. Slots as in contracts/Pool.sol.
 func (s *scenario) addPool(i int) {
 	addr := address("pool", i)
-	storage := s.deploy(addr, code(poolHex)).storage
+	storage := s.deploy(addr, code(poolHex)).Storage
 	reserve := new(big.Int).SetUint64(plenty * 1000)
 	packed := new(big.Int).SetUint64(s.parent.Time)
 	packed.Lsh(packed, 112).Or(packed, reserve).Lsh(packed, 112).Or(packed, reserve)
@@ -120,15 +136,15 @@ func (s *scenario) addPool(i int) {
 	for side := range 2 {
 		token := poolToken(i, side)
 		storage[word(uint64(1+side))] = addressWord(token)
-		s.deploy(token, code(tokenHex)).storage[balanceSlot(addr)] = common.BigToHash(reserve)
+		s.deploy(token, code(tokenHex)).Storage[balanceSlot(addr)] = common.BigToHash(reserve)
 	}
 }
 
 // bombs are long computations whose last step is a counter that all share.
-func bombs(gas uint64) *scenario {
-	s, n := newScenario(gas), int(gas/bombGas)
+func bombs(s *scenario) error {
+	n := int(s.gas / bombGas)
 	bomb := address("bomb", 0)
-	s.deploy(bomb, code(bombHex)).storage[word(0)] = word(1)
+	s.deploy(bomb, code(bombHex)).Storage[word(0)] = word(1)
 	for i := range n {
 		s.add(call{
 			from: s.fund(address("from", i)),
@@ -137,7 +153,7 @@ func bombs(gas uint64) *scenario {
 			data: calldata("run(uint256)", word(200)),
 		})
 	}
-	return s
+	return nil
 }
 
 // TokenCode returns the runtime code of the benchmarks' ERC-20, contracts/Token.sol.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/state"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/internal/oracle"
@@ -141,6 +142,9 @@ func (b *bench) agree(ctx context.Context) error {
 		if err := b.sameSkips(refused, slice); err != nil {
 			return fmt.Errorf("%T: %w", e, err)
 		}
+		if err := succeeded(slice.Receipts); err != nil {
+			return fmt.Errorf("%T: %w", e, err)
+		}
 		outcome, err := open.Finish(ctx, nil)
 		if err != nil {
 			return fmt.Errorf("%T: %w", e, err)
@@ -163,6 +167,16 @@ func (b *bench) sameSkips(refused []int, slice *executor.Slice) error {
 	for i, skip := range slice.Skipped {
 		if want := b.s.txs[refused[i]]; skip.Tx != want {
 			return fmt.Errorf("skip %d is %v, by geth %v", i, skip.Tx.Hash(), want.Hash())
+		}
+	}
+	return nil
+}
+
+// succeeded reports a call that failed: no workload means one to.
+func succeeded(receipts types.Receipts) error {
+	for i, r := range receipts {
+		if r.Status != types.ReceiptStatusSuccessful {
+			return fmt.Errorf("transaction %d, %v, fails after %d gas", i, r.TxHash, r.GasUsed)
 		}
 	}
 	return nil

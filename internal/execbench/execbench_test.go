@@ -1,14 +1,37 @@
 package execbench
 
 import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/motet-evm/motet/executor"
 )
+
+const nodeModules = "../../node_modules"
+
+// artifacts returns the folder of npm packages. Without Uniswap in it the test is
+// skipped, or fails where CI=true.
+func artifacts(t *testing.T) string {
+	t.Helper()
+	if _, err := v3Factory(nodeModules); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	return nodeModules
+}
 
 // TestRun measures every workload on a small block: the engines agree, and what
 // is reported makes sense.
 func TestRun(t *testing.T) {
-	c := Config{Gas: 3_000_000, Workers: []int{1, 3}, Rounds: 1}
+	c := Config{Gas: 3_000_000, Workers: []int{1, 3}, Rounds: 1, Artifacts: artifacts(t), Simulate: []int{2, 4}}
 	var got []Result
 	if err := Run(t.Context(), c, func(r Result) { got = append(got, r) }); err != nil {
 		t.Fatal(err)
@@ -19,13 +42,21 @@ func TestRun(t *testing.T) {
 			names = append(names, r.Workload)
 		}
 		if r.Skipped != "" {
+			t.Errorf("%s was skipped: %s", r.Workload, r.Skipped)
 			continue
 		}
 		if r.Transactions == 0 || r.Gas < c.Gas/2 || r.Gas > c.Gas*3/2 {
 			t.Errorf("%s: %d transactions use %d gas, want about %d", r.Workload, r.Transactions, r.Gas, c.Gas)
 		}
-		if r.GethS <= 0 || r.SerialS <= 0 || r.ParallelS <= 0 || r.VsGeth <= 0 || r.VsSerial <= 0 || r.FractionOfIdeal <= 0 {
+		if r.GethS <= 0 || r.SerialS <= 0 || r.ParallelS <= 0 || r.VsGeth <= 0 || r.VsSerial <= 0 || r.FractionOfIdeal <= 0 ||
+			r.CPUVsSerial <= 0 || r.CPUVsGeth <= 0 || r.CriticalShare <= 0 {
 			t.Errorf("%+v holds a figure that is not positive", r)
+		}
+		if most := min(float64(r.Workers), 1/r.CriticalShare); math.Abs(r.Ideal-most) > 1e-9 {
+			t.Errorf("%s, %d workers: ideally %v times as fast, want %v", r.Workload, r.Workers, r.Ideal, most)
+		}
+		if len(r.Simulated) != 2 || r.Simulated[1].Workers != 4 || r.Simulated[1].VsSerial < r.Simulated[0].VsSerial-1e-9 {
+			t.Errorf("%s: simulated %+v", r.Workload, r.Simulated)
 		}
 		if r.Executions < r.Transactions {
 			t.Errorf("%s: %d executions of %d transactions", r.Workload, r.Executions, r.Transactions)
@@ -39,11 +70,12 @@ func TestRun(t *testing.T) {
 func TestValidate(t *testing.T) {
 	good := Config{Gas: 3_000_000, Workers: []int{1}, Rounds: 1}
 	for name, spoil := range map[string]func(*Config){
-		"workload": func(c *Config) { c.Workloads = []string{"transfers", "nonsense"} },
-		"gas":      func(c *Config) { c.Gas = 20_000 },
-		"workers":  func(c *Config) { c.Workers = []int{2, 0} },
-		"none":     func(c *Config) { c.Workers = nil },
-		"rounds":   func(c *Config) { c.Rounds = 0 },
+		"workload":  func(c *Config) { c.Workloads = []string{"transfers", "nonsense"} },
+		"gas":       func(c *Config) { c.Gas = 20_000 },
+		"workers":   func(c *Config) { c.Workers = []int{2, 0} },
+		"none":      func(c *Config) { c.Workers = nil },
+		"rounds":    func(c *Config) { c.Rounds = 0 },
+		"simulated": func(c *Config) { c.Simulate = []int{4, 0} },
 	} {
 		c := good
 		spoil(&c)
@@ -56,14 +88,214 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestMixedChain pins the dependencies that fraction_of_ideal is reckoned from.
-func TestMixedChain(t *testing.T) {
-	if n := mixedChain(1000); n < 2 || n > 500 {
-		t.Errorf("the longest of 1000 transfers is %d", n)
+// TestMissingArtifacts: without the bytecode there is a reason and no figure.
+func TestMissingArtifacts(t *testing.T) {
+	c := Config{Gas: 3_000_000, Workers: []int{1}, Rounds: 1, Artifacts: t.TempDir(), Workloads: []string{"uniswap"}}
+	var got []Result
+	if err := Run(t.Context(), c, func(r Result) { got = append(got, r) }); err != nil {
+		t.Fatal(err)
 	}
-	for _, w := range workloads() {
-		if w.missing == "" && (w.chain(100) < 1 || w.chain(100) > 100) {
-			t.Errorf("%s: a chain of %d in 100", w.name, w.chain(100))
+	if len(got) != 1 || got[0].Skipped == "" || got[0].GethS != 0 {
+		t.Errorf("got %+v", got)
+	}
+	broken := filepath.Join(t.TempDir(), "@uniswap/v3-core/artifacts/contracts/UniswapV3Factory.sol")
+	if err := os.MkdirAll(broken, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(broken, "UniswapV3Factory.json"), []byte(`{"bytecode":"0x"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.Artifacts = filepath.Join(broken, "../../../../..")
+	if err := Run(t.Context(), c, func(Result) {}); err == nil || errors.Is(err, errMissing) {
+		t.Errorf("an artifact without bytecode: %v", err)
+	}
+}
+
+// TestGraphs: what the serial executor's report says of each workload's
+// dependencies is what the workload was made for.
+func TestGraphs(t *testing.T) {
+	const gas = 12_000_000
+	one := func(int) int { return 1 }
+	all := func(n int) int { return n }
+	for name, chain := range map[string]func(n int) int{
+		"transfers":               one,
+		"transfers-hot-recipient": one,
+		"transfers-one-sender":    one,
+		"transfers-chain":         one,
+		"erc20":                   one,
+		"erc20-hot":               all,
+		"erc20-chain":             all,
+		"erc20-mixed":             mixedChain,
+		"uniswap":                 one,
+		"uniswap-one-pool":        all,
+		"uniswap-100-pools":       func(n int) int { return min(n, 64) },
+		"amm":                     one,
+		"amm-one-pool":            all,
+		"amm-100-pools":           func(n int) int { return (n + 99) / 100 },
+		"conflict-bomb":           all,
+		"half-invalid":            one,
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := graphOf(t, name, gas)
+			for i := range g.costs {
+				if g.costs[i] <= 0 {
+					t.Fatalf("transaction %d took %v s", i, g.costs[i])
+				}
+				g.costs[i] = 1
+			}
+			if want, got := float64(chain(len(g.costs))), g.critical(); got != want {
+				t.Errorf("the longest chain of %d is %v, want %v", len(g.costs), got, want)
+			}
+		})
+	}
+}
+
+// graphOf executes the block of a workload serially.
+func graphOf(t *testing.T, name string, gas uint64) *graph {
+	t.Helper()
+	b := newTestBench(t, name, setting{gas: gas, artifacts: artifacts(t)})
+	s, err := b.timeOurs(t.Context(), b.serial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGraph(s.report)
+	if len(g.costs) != len(b.s.txs) {
+		t.Fatalf("the graph has %d transactions, the block %d", len(g.costs), len(b.s.txs))
+	}
+	return g
+}
+
+func newTestBench(t *testing.T, name string, set setting) *bench {
+	t.Helper()
+	s, err := build(name, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := newBench(t.Context(), s, []int{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// mixedChain follows the chains through accounts that mixed makes.
+func mixedChain(n int) int {
+	depth, longest := make(map[common.Address]int), 0
+	for i := range n {
+		from, to := mixed(i, n)
+		d := max(depth[from], depth[to]) + 1
+		depth[from], depth[to], longest = d, d, max(longest, d)
+	}
+	return longest
+}
+
+// TestUniswap: swaps of the real contracts happen, and cost about what they cost on the
+// public network.
+func TestUniswap(t *testing.T) {
+	b := newTestBench(t, "uniswap-one-pool", setting{gas: 2_000_000, artifacts: artifacts(t)})
+	open, slice, err := b.runOurs(t.Context(), b.serial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	swap := common.HexToHash("0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67") // Swap of IUniswapV3Pool
+	for i, r := range slice.Receipts {
+		if len(r.Logs) != 3 || r.Logs[2].Topics[0] != swap {
+			t.Errorf("swap %d: %d logs", i, len(r.Logs))
 		}
+		if r.GasUsed < 110_000 || r.GasUsed > 130_000 {
+			t.Errorf("swap %d takes %d gas", i, r.GasUsed)
+		}
+	}
+}
+
+// TestFailedCall: a workload with a call that fails is not measured.
+func TestFailedCall(t *testing.T) {
+	b := newTestBench(t, "erc20", setting{gas: 2_000_000})
+	b.s.state.Accounts[address("token", 0)].Storage[balanceSlot(address("from", 3))] = common.Hash{}
+	if err := b.agree(t.Context()); err == nil {
+		t.Error("nobody noticed")
+	}
+}
+
+// TestSimulate reckons schedules by hand.
+func TestSimulate(t *testing.T) {
+	const n = 64
+	chains := func(k int) *graph { // task i reads what task i-k wrote
+		g := unit(n)
+		for i := k; i < n; i++ {
+			g.writers[i] = []int{i - k}
+		}
+		return g
+	}
+	rows := func(k int) *graph { // chains that lie one after the other
+		g := unit(n)
+		for i := range n {
+			if i%(n/k) > 0 {
+				g.writers[i] = []int{i - 1}
+			}
+		}
+		return g
+	}
+	uneven := unit(4)
+	uneven.costs[3] = 3
+	for name, c := range map[string]struct {
+		g               *graph
+		workers, window int
+		want            float64
+	}{
+		"one worker":                  {unit(n), 1, n, 1},
+		"independent":                 {unit(n), 8, n, 8},
+		"more workers than work":      {unit(n), 128, n, n},
+		"a chain":                     {chains(1), 16, n, 1},
+		"4 chains, 2 workers":         {chains(4), 2, n, 2},
+		"4 chains, 16 workers":        {chains(4), 16, n, 4},
+		"4 rows, 16 workers":          {rows(4), 16, n, 4},
+		"4 rows, window of 2 rows":    {rows(4), 16, 17, 2}, // the second starts with the first and goes on as it does
+		"4 rows, window of one":       {rows(4), 16, 1, 1},
+		"independent, window of 4":    {unit(n), 16, 4, 4},
+		"the long one last":           {uneven, 2, n, 6.0 / 4}, // 1+1, then 1 beside 3
+		"the long one does not start": {uneven, 4, 1, 1},
+	} {
+		if got := c.g.simulate(c.workers, c.window); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s: %v times as fast, want %v", name, got, c.want)
+		}
+	}
+}
+
+func unit(n int) *graph {
+	g := &graph{costs: make([]float64, n), writers: make([][]int, n)}
+	for i := range g.costs {
+		g.costs[i] = 1
+	}
+	return g
+}
+
+// TestScaling: the window is that of the executor. Four chains that lie one after
+// the other are not all in its reach.
+func TestScaling(t *testing.T) {
+	g := graphOf(t, "uniswap-100-pools", 4*64*v3SwapGas)
+	for i := range g.costs {
+		g.costs[i] = 1
+	}
+	if wide := g.simulate(4, len(g.costs)); wide != 4 {
+		t.Errorf("%v times as fast, want 4", wide)
+	}
+	for i, narrow := range g.scaling([]int{4, 64}) {
+		want := []float64{2, 4}[i] // the last chain starts when the first is done, or at once
+		if math.Abs(narrow.VsSerial-want) > 0.1 {
+			t.Errorf("%d workers, a window of %d: %v times as fast, want %v", narrow.Workers, executor.Window(narrow.Workers), narrow.VsSerial, want)
+		}
+	}
+}
+
+// TestTypical: one run that was disturbed does not count.
+func TestTypical(t *testing.T) {
+	slow := unit(3)
+	slow.costs[1] = 50
+	if g := typical([]*graph{unit(3), slow, unit(3)}); g.work() != 3 {
+		t.Errorf("costs are %v", g.costs)
 	}
 }

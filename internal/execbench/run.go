@@ -2,6 +2,7 @@ package execbench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -19,6 +20,12 @@ type Config struct {
 	// Rounds is how many runs of each engine count; medians are reported. Rounds
 	// in which other processes keep the machine busy are repeated, up to twice.
 	Rounds int
+	// Artifacts is the folder of npm packages, node_modules as a rule, which
+	// holds what is no part of the program.
+	Artifacts string
+	// Simulate are worker counts to reckon speed-ups for, of a schedule that wastes
+	// nothing.
+	Simulate []int
 }
 
 // Validate reports what is wrong with c.
@@ -35,6 +42,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("rounds %d is below 1", c.Rounds)
 	case len(c.Workers) == 0 || slices.Min(c.Workers) < 1:
 		return fmt.Errorf("worker counts %v are not all at least 1", c.Workers)
+	case len(c.Simulate) > 0 && slices.Min(c.Simulate) < 1:
+		return fmt.Errorf("simulated worker counts %v are not all at least 1", c.Simulate)
 	}
 	return nil
 }
@@ -66,12 +75,33 @@ type Result struct {
 	// OthersCores is how many cores other processes used meanwhile. Above a
 	// tenth of the machine the durations say little.
 	OthersCores float64 `json:"others_cores"`
-	// FractionOfIdeal is the least time that the block's dependencies and the
-	// number of workers allow, reckoned in serial time, over the time taken.
+	// CPUVsGeth and CPUVsSerial are CPUS over those of geth and of the serial
+	// executor.
+	CPUVsGeth   float64 `json:"cpu_vs_geth"`
+	CPUVsSerial float64 `json:"cpu_vs_serial"`
+	// CriticalShare is what the costliest chain of dependent transactions takes of
+	// the time of all, as the serial executor spends it.
+	CriticalShare float64 `json:"critical_share"`
+	// Ideal is how many times as fast as the serial executor the chain and the
+	// number of workers allow: all work over the larger of the chain and the work
+	// divided among the workers. FractionOfIdeal is VsSerial over that. It exceeds
+	// one where the parallel executor does the same work in less time.
+	Ideal           float64 `json:"ideal"`
 	FractionOfIdeal float64 `json:"fraction_of_ideal"`
-	Fallback        string  `json:"fallback,omitempty"`
+	// Simulated are the speed-ups reckoned for Config.Simulate. They are the same
+	// for all measured worker counts.
+	Simulated []Simulated `json:"simulated,omitempty"`
+	Fallback  string      `json:"fallback,omitempty"`
 	// Skipped says why the workload was not measured; all else is unset then.
 	Skipped string `json:"skipped,omitempty"`
+}
+
+// Simulated is a speed-up that was not measured: that of a list schedule of the
+// block over one worker, with the costs that the serial executor has and the
+// parallel one's window. No execution is lost in it and nothing else costs time.
+type Simulated struct {
+	Workers  int     `json:"workers"`
+	VsSerial float64 `json:"vs_serial"`
 }
 
 // Workloads lists the names of all workloads.
@@ -103,13 +133,14 @@ func Run(ctx context.Context, c Config, report func(Result)) error {
 }
 
 func measure(ctx context.Context, c Config, name string, report func(Result)) error {
-	w, _ := find(name)
-	if w.missing != "" {
-		report(Result{Workload: name, Skipped: w.missing})
+	s, err := build(name, setting{gas: c.Gas, artifacts: c.Artifacts})
+	if errors.Is(err, errMissing) {
+		report(Result{Workload: name, Skipped: err.Error()})
 		return nil
 	}
-	s := w.build(c.Gas)
-	s.building = w.building
+	if err != nil {
+		return err
+	}
 	b, err := newBench(ctx, s, c.Workers)
 	if err != nil {
 		return err
@@ -120,8 +151,23 @@ func measure(ctx context.Context, c Config, name string, report func(Result)) er
 	if err := b.measure(ctx, c.Rounds); err != nil {
 		return err
 	}
+	g := b.graph()
+	simulated := g.scaling(c.Simulate)
 	for i, workers := range c.Workers {
-		report(b.result(name, i, workers, w.chain(len(s.txs))))
+		r := b.result(name, i, workers, g)
+		r.Simulated = simulated
+		report(r)
 	}
 	return nil
+}
+
+// build makes up the block of the named workload.
+func build(name string, set setting) (*scenario, error) {
+	w, ok := find(name)
+	if !ok {
+		return nil, fmt.Errorf("no workload %q", name)
+	}
+	s := newScenario(set)
+	s.building = w.building
+	return s, w.build(s)
 }

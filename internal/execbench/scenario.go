@@ -11,32 +11,44 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/internal/oracle"
 )
 
 const chainID = 1337
 
+// setting is what a scenario is made from.
+type setting struct {
+	gas       uint64 // about how much the block uses
+	artifacts string // folder of npm packages
+	amsterdam bool   // the rules of that fork instead of Osaka's
+}
+
 // scenario is a block to execute and the state before it.
 type scenario struct {
+	setting
+
 	config *params.ChainConfig
 	header *types.Header
 	parent *types.Header
-	state  *memoryState
+	state  *oracle.Memory
 	txs    []*motet.Tx
 	// building runs the block as a sequencer does, invalid transactions and all.
 	building bool
 	nonces   map[common.Address]uint64
 }
 
-// newScenario returns an empty block under the product's own rules, with room
-// for gas.
-func newScenario(gas uint64) *scenario {
+// newScenario returns an empty block under the product's own rules, or those of
+// Amsterdam.
+func newScenario(set setting) *scenario {
 	var zero uint64
 	config := *params.MergedTestChainConfig
 	config.ChainID = big.NewInt(chainID)
 	config.PragueTime, config.OsakaTime = &zero, &zero
 	config.BlobScheduleConfig = params.DefaultBlobSchedule
-	parent := &types.Header{Number: new(big.Int), Difficulty: new(big.Int), GasLimit: gas, BaseFee: new(big.Int), Time: 1_700_000_000, Root: common.Hash{1}}
+	parent := &types.Header{Number: new(big.Int), Difficulty: new(big.Int), GasLimit: set.gas, BaseFee: new(big.Int), Time: 1_700_000_000, Root: common.Hash{1}}
 	s := &scenario{
+		setting: set,
+
 		config: &config,
 		parent: parent,
 		header: &types.Header{
@@ -44,20 +56,25 @@ func newScenario(gas uint64) *scenario {
 			Coinbase:         common.Address{0xc0},
 			Difficulty:       new(big.Int),
 			Number:           big.NewInt(1),
-			GasLimit:         2*gas + 10*params.MaxTxGas,
+			GasLimit:         2*set.gas + 10*params.MaxTxGas,
 			BaseFee:          big.NewInt(params.GWei),
 			Time:             parent.Time + 1,
 			BlobGasUsed:      &zero,
 			ExcessBlobGas:    &zero,
 			ParentBeaconRoot: new(common.Hash),
 		},
-		state:  &memoryState{accounts: make(map[common.Address]*memoryAccount), codes: make(map[common.Hash][]byte)},
+		state:  oracle.NewMemory(),
 		nonces: make(map[common.Address]uint64),
 	}
 	s.deploy(params.BeaconRootsAddress, params.BeaconRootsCode)
 	s.deploy(params.HistoryStorageAddress, params.HistoryStorageCode)
 	s.deploy(params.WithdrawalQueueAddress, []byte{0})
 	s.deploy(params.ConsolidationQueueAddress, []byte{0})
+	if set.amsterdam {
+		config.AmsterdamTime, s.header.SlotNumber = &zero, &s.header.Time
+		s.deploy(params.BuilderDepositAddress, []byte{0})
+		s.deploy(params.BuilderExitAddress, []byte{0})
+	}
 	return s
 }
 
@@ -70,19 +87,19 @@ func address(kind string, i int) common.Address {
 
 // fund makes sure that addr exists and is rich.
 func (s *scenario) fund(addr common.Address) common.Address {
-	if _, ok := s.state.accounts[addr]; !ok {
-		s.state.accounts[addr] = &memoryAccount{codeHash: types.EmptyCodeHash}
+	if _, ok := s.state.Accounts[addr]; !ok {
+		s.state.Accounts[addr] = &oracle.MemoryAccount{CodeHash: types.EmptyCodeHash}
 	}
-	s.state.accounts[addr].balance.Mul(uint256.NewInt(1000), uint256.NewInt(params.Ether))
+	s.state.Accounts[addr].Balance.Mul(uint256.NewInt(1000), uint256.NewInt(params.Ether))
 	return addr
 }
 
 // deploy puts a contract into the state.
-func (s *scenario) deploy(addr common.Address, code []byte) *memoryAccount {
+func (s *scenario) deploy(addr common.Address, code []byte) *oracle.MemoryAccount {
 	hash := crypto.Keccak256Hash(code)
-	s.state.codes[hash] = code
-	a := &memoryAccount{nonce: 1, codeHash: hash, storage: make(map[common.Hash]common.Hash)}
-	s.state.accounts[addr] = a
+	s.state.Codes[hash] = code
+	a := &oracle.MemoryAccount{Nonce: 1, CodeHash: hash, Storage: make(map[common.Hash]common.Hash)}
+	s.state.Accounts[addr] = a
 	return a
 }
 

@@ -7,18 +7,21 @@ import (
 	"time"
 
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/executor/report"
 )
 
 // sample is one timed run.
 type sample struct {
 	wall, cpu float64 // seconds
 	stats     executor.Stats
+	report    *report.Block // of Motet's executors
 }
 
 // round holds a run of every engine, one right after the other.
 type round struct {
 	geth, gethReceipts, serial sample
 	parallel                   []sample // by index of the worker count
+	graph                      *graph   // as serial met it
 	others                     float64  // cores that other processes used meanwhile
 }
 
@@ -67,6 +70,7 @@ func (b *bench) round(ctx context.Context) (r round, err error) {
 	if r.serial, err = b.timeOurs(ctx, b.serial); err != nil {
 		return r, err
 	}
+	r.graph = newGraph(r.serial.report)
 	for _, p := range b.parallel {
 		s, err := b.timeOurs(ctx, p)
 		if err != nil {
@@ -94,6 +98,7 @@ func (b *bench) timeOurs(ctx context.Context, e executor.Executor) (sample, erro
 	}
 	s.stats = slice.Stats
 	_, err = open.Finish(ctx, nil)
+	s.report = open.Report()
 	return s, err
 }
 
@@ -106,8 +111,17 @@ func timed(f func() error) (s sample, err error) {
 	return s, err
 }
 
+// graph sums up what the rounds tell of the block.
+func (b *bench) graph() *graph {
+	graphs := make([]*graph, len(b.rounds))
+	for i, r := range b.rounds {
+		graphs[i] = r.graph
+	}
+	return typical(graphs)
+}
+
 // result sums up one worker count, the one at index i.
-func (b *bench) result(name string, i, workers, chain int) Result {
+func (b *bench) result(name string, i, workers int, g *graph) Result {
 	parallel := func(r round) sample { return r.parallel[i] }
 	r := Result{
 		Workload:      name,
@@ -125,10 +139,12 @@ func (b *bench) result(name string, i, workers, chain int) Result {
 		Executions:    parallel(b.rounds[0]).stats.Executions,
 		Aborts:        parallel(b.rounds[0]).stats.Aborts,
 		Fallback:      parallel(b.rounds[0]).stats.Fallback,
+		CriticalShare: g.critical() / g.work(),
+		Ideal:         g.ideal(workers),
 	}
 	r.VsGeth, r.VsSerial = r.GethS/r.ParallelS, r.SerialS/r.ParallelS
-	share := max(1/float64(workers), float64(chain)/float64(len(b.s.txs)))
-	r.FractionOfIdeal = r.SerialS * share / r.ParallelS
+	r.CPUVsGeth, r.CPUVsSerial = r.CPUS/r.GethCPUS, r.CPUS/r.SerialCPUS
+	r.FractionOfIdeal = r.VsSerial / r.Ideal
 	return r
 }
 
@@ -137,6 +153,11 @@ func (b *bench) median(of func(round) float64) float64 {
 	for i, r := range b.rounds {
 		samples[i] = of(r)
 	}
+	return median(samples)
+}
+
+// median sorts the samples.
+func median(samples []float64) float64 {
 	slices.Sort(samples)
 	return samples[len(samples)/2]
 }

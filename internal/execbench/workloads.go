@@ -1,47 +1,44 @@
 package execbench
 
 import (
+	"errors"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/params"
 )
+
+// builder fills an empty block. An error that wraps errMissing says that
+// something is not there that is no part of the program.
+type builder func(s *scenario) error
+
+var errMissing = errors.New("not there")
 
 // workload is a way to make up a block.
 type workload struct {
 	name     string
 	building bool
-	// chain returns how many of n transactions form the longest chain in which
-	// each needs what the one before it wrote. Credits and debits that nobody
-	// reads, and the nonces of one sender's transactions, count for nothing.
-	chain func(n int) int
-	build func(gas uint64) *scenario
-	// missing says why the workload cannot be built.
-	missing string
+	build    builder
 }
-
-func independent(int) int { return 1 }
-func entire(n int) int    { return n }
-
-const noUniswap = "the bytecode of Uniswap v3 is not part of this program; amm workloads have the same shapes"
 
 // workloads returns all workloads in the order of reports.
 func workloads() []workload {
 	return []workload{
-		{name: "transfers", chain: independent, build: transfers(distinct)},
-		{name: "transfers-hot-recipient", chain: independent, build: transfers(toOne)},
-		{name: "transfers-one-sender", chain: independent, build: transfers(fromOne)},
-		{name: "transfers-chain", chain: independent, build: transfers(chained)},
-		{name: "erc20", chain: independent, build: tokens(distinct)},
-		{name: "erc20-hot", chain: entire, build: tokens(toOne)},
-		{name: "erc20-chain", chain: entire, build: tokens(chained)},
-		{name: "erc20-mixed", chain: mixedChain, build: tokens(mixed)},
-		{name: "uniswap", missing: noUniswap},
-		{name: "uniswap-one-pool", missing: noUniswap},
-		{name: "uniswap-100-pools", missing: noUniswap},
-		{name: "amm", chain: independent, build: func(gas uint64) *scenario { return swaps(gas, int(gas/swapGas)) }},
-		{name: "amm-one-pool", chain: entire, build: func(gas uint64) *scenario { return swaps(gas, 1) }},
-		{name: "amm-100-pools", chain: func(n int) int { return (n + 99) / 100 }, build: func(gas uint64) *scenario { return swaps(gas, 100) }},
-		{name: "conflict-bomb", chain: entire, build: bombs},
-		{name: "half-invalid", building: true, chain: independent, build: halfInvalid},
+		{name: "transfers", build: transfers(distinct)},
+		{name: "transfers-hot-recipient", build: transfers(toOne)},
+		{name: "transfers-one-sender", build: transfers(fromOne)},
+		{name: "transfers-chain", build: transfers(chained)},
+		{name: "erc20", build: tokens(distinct)},
+		{name: "erc20-hot", build: tokens(toOne)},
+		{name: "erc20-chain", build: tokens(chained)},
+		{name: "erc20-mixed", build: tokens(mixed)},
+		{name: "uniswap", build: uniswap(0, 1)},
+		{name: "uniswap-one-pool", build: uniswap(1, 1)},
+		{name: "uniswap-100-pools", build: uniswap(100, 64)},
+		{name: "amm", build: swaps(0)},
+		{name: "amm-one-pool", build: swaps(1)},
+		{name: "amm-100-pools", build: swaps(100)},
+		{name: "conflict-bomb", build: bombs},
+		{name: "half-invalid", building: true, build: halfInvalid},
 	}
 }
 
@@ -77,32 +74,21 @@ func mixed(i, n int) (from, to common.Address) {
 	return address("from", a), address("from", b)
 }
 
-// mixedChain follows the chains through accounts that mixed makes.
-func mixedChain(n int) int {
-	depth, longest := make(map[common.Address]int), 0
-	for i := range n {
-		from, to := mixed(i, n)
-		d := max(depth[from], depth[to]) + 1
-		depth[from], depth[to], longest = d, d, max(longest, d)
-	}
-	return longest
-}
-
-func transfers(choose pairs) func(gas uint64) *scenario {
-	return func(gas uint64) *scenario {
-		s, n := newScenario(gas), int(gas/params.TxGas)
+func transfers(choose pairs) builder {
+	return func(s *scenario) error {
+		n := int(s.gas / params.TxGas)
 		for i := range n {
 			from, to := choose(i, n)
 			s.add(call{from: s.fund(from), to: s.fund(to), value: 1, gas: params.TxGas})
 		}
-		return s
+		return nil
 	}
 }
 
 // halfInvalid alternates transfers with transactions that cannot be included:
 // nonce too high, funds short, nonce too low.
-func halfInvalid(gas uint64) *scenario {
-	s, n := newScenario(gas), int(gas/params.TxGas)
+func halfInvalid(s *scenario) error {
+	n := int(s.gas / params.TxGas)
 	for i := range n {
 		from, to := distinct(i, n)
 		good := call{from: s.fund(from), to: s.fund(to), value: 1, gas: params.TxGas}
@@ -118,5 +104,5 @@ func halfInvalid(gas uint64) *scenario {
 			s.addAt(bad, 0)
 		}
 	}
-	return s
+	return nil
 }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/motet-evm/motet/internal/execbench"
+)
+
+// TestBenchExecutor: the table and the JSON tell the same things, and what is not
+// there is named.
+func TestBenchExecutor(t *testing.T) {
+	args := []string{"bench", "executor", "--gas", "2000000", "--rounds", "1", "--workers", "1,2", "--simulate", "4,8", "--artifacts", t.TempDir(), "--workload", "erc20-hot,uniswap"}
+	code, out, errs := inProcess(t, args...)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if code != 0 || len(lines) != 5 {
+		t.Fatalf("exit code %d, %s\n%s", code, errs, out)
+	}
+	if want := []string{"simulated, vs serial:", "4 workers 1.00x", "8 workers 1.00x"}; !containsAll(lines[3], want) {
+		t.Errorf("%q holds not all of %q", lines[3], want)
+	}
+	if want := []string{"uniswap ", "skipped", "@uniswap/v3-core", "--artifacts"}; !containsAll(lines[4], want) {
+		t.Errorf("%q holds not all of %q", lines[4], want)
+	}
+	if titles, figures := strings.Fields(lines[0]), strings.Fields(lines[1]); len(titles) != len(figures)+5 { // of two words: geth ms, serial ms, vs geth, vs serial, of ideal
+		t.Errorf("%d titles over %d figures:\n%s", len(titles), len(figures), out)
+	}
+
+	code, out, errs = inProcess(t, append(args, "--json")...)
+	if code != 0 {
+		t.Fatalf("exit code %d, %s", code, errs)
+	}
+	var r execbench.Result
+	if err := json.Unmarshal([]byte(strings.SplitN(out, "\n", 2)[0]), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Workload != "erc20-hot" || r.CPUVsSerial <= 0 || r.Ideal != 1 || r.CriticalShare != 1 || len(r.Simulated) != 2 {
+		t.Errorf("got %+v", r)
+	}
+	for _, flag := range []string{"--simulate=4,x", "--workers=0", "--workload=nonsense"} {
+		if code, _, _ := inProcess(t, append(args, flag)...); code != 2 {
+			t.Errorf("%s: exit code %d, want 2", flag, code)
+		}
+	}
+}
+
+func containsAll(s string, parts []string) bool {
+	for _, part := range parts {
+		if !strings.Contains(s, part) {
+			return false
+		}
+	}
+	return true
+}
