@@ -16,6 +16,7 @@ import (
 // scenario is a small program and a plan.
 type scenario struct {
 	ops   []op
+	after []int // hints; nil for none
 	cells int
 	plan  Plan
 	stop  int  // task that Commit refuses; -1 for none
@@ -34,12 +35,20 @@ func newScenario(rng *rand.Rand) scenario {
 		s.stop = rng.IntN(len(s.ops))
 	}
 	s.plan = Plan{Workers: 2 + rng.IntN(3), Window: 2 + rng.IntN(7), Batch: 1 + rng.IntN(3), Order: Order(rng.IntN(3))}
+	if rng.IntN(2) == 0 {
+		for i := range s.ops {
+			s.after = append(s.after, i-1-rng.IntN(i+1)) // -1 among others
+			if rng.IntN(2) == 0 {
+				s.after[i] = i - 1
+			}
+		}
+	}
 	return s
 }
 
 func (s scenario) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d workers, window %d, batch %d, order %d, refuses %d\n", s.plan.Workers, s.plan.Window, s.plan.Batch, s.plan.Order, s.stop)
+	fmt.Fprintf(&b, "%d workers, window %d, batch %d, order %d, refuses %d, after %v\n", s.plan.Workers, s.plan.Window, s.plan.Batch, s.plan.Order, s.stop, s.after)
 	for i, o := range s.ops {
 		fmt.Fprintf(&b, "task %d reads %v, writes %v\n", i, o.reads, o.writes)
 	}
@@ -147,6 +156,9 @@ func (s scenario) play(t *testing.T, choose scheduletest.Policy) ([]scheduletest
 	}
 	plan := s.plan
 	plan.Tasks, plan.Yield = len(s.ops), st.Yield
+	if s.after != nil {
+		plan.After = func(task int) int { return s.after[task] }
+	}
 	var (
 		result Result
 		err    error
@@ -199,6 +211,12 @@ func shrink(t *testing.T, s scenario, list []scheduletest.Preemption) (scenario,
 		for i := range slices.Backward(s.ops) {
 			less := s
 			less.ops = slices.Delete(slices.Clone(s.ops), i, i+1)
+			if s.after != nil {
+				less.after = make([]int, len(less.ops))
+				for j := range less.ops {
+					less.after[j] = min(s.after[j], j-1)
+				}
+			}
 			if less.stop >= i {
 				less.stop--
 			}

@@ -44,6 +44,10 @@ type Plan struct {
 	MaxWaste float64
 	// Order is how a worker goes through a batch.
 	Order Order
+	// After, unless it is nil, returns an earlier task whose writes the task is
+	// expected to read, or -1. The task is then executed after that one, by the
+	// worker that executed it. Wrong answers cost time and nothing else.
+	After func(task int) int
 	// Idle, unless it is nil, is called by a worker that finds nothing to do, and
 	// at its end.
 	Idle func(worker int)
@@ -83,6 +87,9 @@ type Result struct {
 func Run(ctx context.Context, plan Plan, program Program) (Result, error) {
 	r := &run{plan: plan, program: program, executed: make([]executed, plan.Window)}
 	r.moved.L = &r.parking
+	if plan.After != nil {
+		r.followers = newFollowers(plan.Window)
+	}
 	var wg sync.WaitGroup
 	for worker := 1; worker < plan.Workers; worker++ {
 		wg.Go(func() { r.work(ctx, worker) })
@@ -124,6 +131,8 @@ type run struct {
 	stopped  atomic.Bool
 	executed []executed
 
+	followers *followers // nil without Plan.After
+
 	baton  sync.Mutex
 	result Result // under baton
 	recent uint64 // under baton: one bit for each of the last settled tasks, set for aborts
@@ -153,6 +162,7 @@ func (r *run) work(ctx context.Context, worker int) {
 		r.idle(worker)
 		r.wake() // whoever waits must see that the run ended
 	}()
+	var queue []int // claimed tasks, the first one last
 	for !r.stopped.Load() {
 		r.yield(worker)
 		if ctx.Err() != nil {
@@ -169,22 +179,70 @@ func (r *run) work(ctx context.Context, worker int) {
 			continue
 		}
 		r.program.Prepare(worker, from, to)
-		for i := 0; i < to-from && !r.stopped.Load(); i++ {
-			task := from + i
-			if r.plan.Order == Backward {
-				task = to - 1 - i
-			}
-			if r.plan.Order == Leading && int(r.frontier.Load()) == task && r.lead(worker, task) {
+		queue = r.order(queue[:0], worker, from, to)
+		for sinceAdvance := 1; len(queue) > 0 && !r.stopped.Load(); sinceAdvance++ {
+			task := queue[len(queue)-1]
+			queue = queue[:len(queue)-1]
+			if r.followers != nil && r.follow(worker, task) {
 				continue
+			}
+			if r.plan.Order == Leading && int(r.frontier.Load()) == task {
+				queue = r.release(queue, task)
+				if r.lead(worker, task) {
+					continue
+				}
 			}
 			r.program.Execute(worker, task)
 			executions++
 			r.yield(worker)
+			queue = r.release(queue, task)
+			r.yield(worker)
 			r.executed[task%r.plan.Window].task.Store(int64(task) + 1)
 			r.yield(worker)
+			if r.followers != nil && sinceAdvance%r.plan.Batch == 0 {
+				r.advance(worker)
+			}
 		}
 		r.advance(worker)
 	}
+}
+
+// order appends the tasks of a batch, the one to begin with last.
+func (r *run) order(queue []int, worker, from, to int) []int {
+	for i := range to - from {
+		if r.plan.Order == Backward {
+			queue = append(queue, from+i)
+		} else {
+			queue = append(queue, to-1-i)
+		}
+		if r.followers != nil {
+			r.yield(worker)
+			r.followers.open(from + i)
+		}
+	}
+	return queue
+}
+
+// release puts the followers of task into the queue: of one that was executed or
+// is about to lead, but before it counts as executed, since its place in the
+// window may be another's then.
+func (r *run) release(queue []int, task int) []int {
+	if r.followers == nil {
+		return queue
+	}
+	return r.followers.release(queue, task)
+}
+
+// follow reports whether task was left to the worker that executes the one it
+// comes after.
+func (r *run) follow(worker, task int) bool {
+	r.yield(worker)
+	leader := r.plan.After(task)
+	if leader < 0 || leader < int(r.frontier.Load()) {
+		return false
+	}
+	r.yield(worker)
+	return r.followers.add(leader, task)
 }
 
 func (r *run) idle(worker int) {

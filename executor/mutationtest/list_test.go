@@ -45,6 +45,17 @@ var mutants = []mutant{
 		pkg: "blockstm", run: schedules,
 	},
 	{
+		name: "a task counts as executed before its followers are released",
+		file: scheduler, old: "\t\t\tqueue = r.release(queue, task)\n\t\t\tr.yield(worker)\n\t\t\tr.executed[task%r.plan.Window].task.Store(int64(task) + 1)\n",
+		new: "\t\t\tr.executed[task%r.plan.Window].task.Store(int64(task) + 1)\n\t\t\tr.yield(worker)\n\t\t\tqueue = r.release(queue, task)\n",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "a task that nobody claimed takes followers",
+		file: "blockstm/follow.go", old: "f.first[i].Store(pack(-1, closed))", new: "f.first[i].Store(0)",
+		pkg: "blockstm", run: schedules,
+	},
+	{
 		name: "the window is one task too wide",
 		file: scheduler, old: "frontier+r.plan.Window)", new: "frontier+r.plan.Window+1)",
 		pkg: "blockstm", run: schedules,
