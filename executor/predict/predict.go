@@ -3,6 +3,7 @@ package predict
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -38,49 +39,64 @@ type Predictor struct {
 	sources Sources
 	seeds   seeds
 	counts  counters
+	entries *cache[entry]
+	spent   *cache[atomic.Int64] // steps of analysis, by code
+	bases   atomic.Pointer[[]common.Hash]
 	hashers sync.Pool
 }
 
 // New returns a predictor that knows nothing yet.
 func New(sources Sources) *Predictor {
-	p := &Predictor{sources: sources & AllSources, seeds: newSeeds()}
+	p := &Predictor{
+		sources: sources & AllSources,
+		seeds:   newSeeds(),
+		entries: newCache[entry](cacheSize),
+		spent:   newCache[atomic.Int64](budgetSize),
+	}
+	p.bases.Store(firstBases())
 	p.hashers.New = func() any { return newHasher() }
 	return p
 }
 
 // Keys appends the locations that tx is expected to touch, each once. to is nil
 // if tx creates a contract. ok is false when nothing certain is known: then dst
-// is returned as it was.
+// is returned as it was. It allocates nothing but room in dst, and what the first
+// call of a function leaves behind.
+//
+// What an access list declares counts as written if that is all that is known.
 func (p *Predictor) Keys(dst []Key, tx *motet.Tx, to *Target) (keys []Key, ok bool) {
-	list := p.declared(tx)
-	if list == nil {
-		return dst, false
-	}
+	t, list := p.template(to, tx.Data()), p.declared(tx)
 	start := len(dst)
-	declaredSlots(list, func(address *common.Address, slot *common.Hash) {
-		dst = addKey(dst, start, Key{p.seeds.located(p.seeds.address(address), p.seeds.hash(slot)), true})
-	})
-	p.counts.predicted(tx, AccessList)
-	return dst, true
+	if t != nil {
+		c := newCall(tx, to)
+		dst = t.appendKeys(&p.seeds, dst, &c)
+		p.counts.predicted(tx, t.source)
+	}
+	if list != nil {
+		declaredSlots(list, func(address *common.Address, slot *common.Hash) {
+			hash := p.seeds.located(p.seeds.address(address), p.seeds.hash(slot))
+			dst = addKey(dst, start, Key{hash, t == nil})
+		})
+		p.counts.predicted(tx, AccessList)
+	}
+	return dst, t != nil || list != nil
 }
 
 // Slots is Keys with exact slots, for prefetching; it costs a keccak for each
-// mapping.
+// mapping. Slots that are known by their keys alone are not among them.
 func (p *Predictor) Slots(dst []Access, tx *motet.Tx, to *Target) ([]Access, bool) {
-	list := p.declared(tx)
-	if list == nil {
-		return dst, false
-	}
+	t, list := p.template(to, tx.Data()), p.declared(tx)
 	start := len(dst)
+	if t != nil {
+		c, h := newCall(tx, to), p.hashers.Get().(*hasher)
+		dst = t.appendSlots(h, dst, &c)
+		p.hashers.Put(h)
+	}
 	declaredSlots(list, func(address *common.Address, slot *common.Hash) {
-		dst = addAccess(dst, start, Access{*address, *slot, true})
+		dst = addAccess(dst, start, Access{*address, *slot, t == nil})
 	})
-	return dst, true
+	return dst, t != nil || list != nil
 }
-
-// Observe learns from what a committed transaction really touched, and scores
-// what was predicted for it.
-func (p *Predictor) Observe(tx *motet.Tx, to *Target, touched []Access) {}
 
 // declared returns the access list of tx if it is a source and names slots.
 func (p *Predictor) declared(tx *motet.Tx) types.AccessList {

@@ -1,0 +1,111 @@
+package predict
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+const cacheWays = 4
+
+// cacheKey tells calls of one function of a contract's code from all others.
+type cacheKey struct {
+	code     common.Hash
+	selector [selectorSize]byte
+	form     callForm
+}
+
+// callForm is how much call data there is, as far as a dispatcher cares.
+type callForm uint8
+
+const (
+	noData    callForm = iota
+	shortData          // less than a selector
+	selected
+)
+
+func keyOf(code common.Hash, data []byte) cacheKey {
+	k := cacheKey{code: code}
+	switch {
+	case len(data) >= selectorSize:
+		k.form, k.selector = selected, [selectorSize]byte(data)
+	case len(data) > 0:
+		k.form = shortData
+	}
+	return k
+}
+
+func (k *cacheKey) hash(s *seeds) uint64 {
+	x := uint64(binary.LittleEndian.Uint32(k.selector[:]))<<2 | uint64(k.form)
+	return mix(binary.LittleEndian.Uint64(k.code[:8])^s[1], x^s[2])
+}
+
+// cache holds a bounded number of values. It takes no locks. A full set gives up
+// the first value that was not asked for since the set was full last.
+type cache[V any] struct {
+	sets [][cacheWays]atomic.Pointer[cached[V]]
+}
+
+type cached[V any] struct {
+	key   cacheKey
+	hash  uint64
+	used  atomic.Bool
+	value V
+}
+
+// newCache returns a cache of size values, a power of two.
+func newCache[V any](size int) *cache[V] {
+	return &cache[V]{sets: make([][cacheWays]atomic.Pointer[cached[V]], size/cacheWays)}
+}
+
+func (c *cache[V]) set(hash uint64) *[cacheWays]atomic.Pointer[cached[V]] {
+	return &c.sets[hash&uint64(len(c.sets)-1)]
+}
+
+// find returns the value of a key, or nil.
+func (c *cache[V]) find(hash uint64, key *cacheKey) *V {
+	set := c.set(hash)
+	for i := range set {
+		e := set[i].Load()
+		if e == nil || e.hash != hash || e.key != *key {
+			continue
+		}
+		if !e.used.Load() {
+			e.used.Store(true)
+		}
+		return &e.value
+	}
+	return nil
+}
+
+// add returns the value of a key, and whether this call has put it there.
+func (c *cache[V]) add(hash uint64, key *cacheKey) (v *V, added bool) {
+	fresh := &cached[V]{key: *key, hash: hash}
+	set := c.set(hash)
+	for {
+		if v := c.find(hash, key); v != nil {
+			return v, false
+		}
+		way := victim(set, hash)
+		if way.CompareAndSwap(way.Load(), fresh) {
+			return &fresh.value, true
+		}
+	}
+}
+
+func victim[V any](set *[cacheWays]atomic.Pointer[cached[V]], hash uint64) *atomic.Pointer[cached[V]] {
+	for i := range set {
+		if set[i].Load() == nil {
+			return &set[i]
+		}
+	}
+	start := int(hash >> 60)
+	for i := range cacheWays {
+		way := &set[(start+i)%cacheWays]
+		if e := way.Load(); e == nil || !e.used.Swap(false) {
+			return way
+		}
+	}
+	return &set[start%cacheWays]
+}
