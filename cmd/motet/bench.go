@@ -19,6 +19,7 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 	fs.IntVar(&cfg.Rounds, "rounds", 5, "rounds; medians count")
 	fs.StringVar(&cfg.Artifacts, "artifacts", "node_modules", "`folder` of npm packages; the uniswap workloads need @uniswap/v3-core 1.0.1 in it")
 	simulate := fs.String("simulate", "4,8,16,32,64", "comma-separated `counts` of workers to reckon the speed-up for that the block's dependencies allow (empty: none)")
+	amsterdam := fs.Bool("amsterdam", false, "blocks under Amsterdam's rules instead, which stock geth imports serially and along their access list (of "+strings.Join(execbench.AmsterdamWorkloads(), ", ")+" unless --workload names others)")
 	asJSON := fs.Bool("json", false, "one JSON object a line")
 	return func(ctx context.Context, out streams, _ []string) error {
 		if *workloads != "" {
@@ -36,7 +37,12 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 		if err := cfg.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", err, errUsage)
 		}
-		if *asJSON {
+		switch {
+		case *amsterdam && *asJSON:
+			return execbench.RunAmsterdam(ctx, cfg, func(r execbench.AmsterdamResult) { printJSON(out.out, r) })
+		case *amsterdam:
+			return printAmsterdam(ctx, out.out, cfg)
+		case *asJSON:
 			return execbench.Run(ctx, cfg, func(r execbench.Result) { printJSON(out.out, r) })
 		}
 		fmt.Fprintf(out.out, "%-24s %7s %7s %10s %10s %10s %8s %9s %7s %7s %8s %7s\n",
@@ -72,6 +78,21 @@ func printSimulated(w io.Writer, simulated []execbench.Simulated) {
 		fmt.Fprintf(w, "  %d workers %.2fx", s.Workers, s.VsSerial)
 	}
 	fmt.Fprintln(w)
+}
+
+func printAmsterdam(ctx context.Context, w io.Writer, cfg execbench.Config) error {
+	fmt.Fprintf(w, "%-24s %15s | %-26s | %-42s | %s\n", "", "", "execution alone, ms", "with receipts, access list and roots, ms", "")
+	fmt.Fprintf(w, "%-24s %7s %7s | %8s %8s %8s | %11s %12s %8s %8s | %12s %14s %16s\n",
+		"workload", "workers", "txs", "geth", "serial", "parallel", "geth import", "along list", "serial", "parallel", "list vs geth", "serial vs list", "parallel vs list")
+	return execbench.RunAmsterdam(ctx, cfg, func(r execbench.AmsterdamResult) {
+		if r.Skipped != "" {
+			fmt.Fprintf(w, "%-24s skipped: %s\n", r.Workload, r.Skipped)
+			return
+		}
+		fmt.Fprintf(w, "%-24s %7d %7d | %8.2f %8.2f %8.2f | %11.2f %12.2f %8.2f %8.2f | %11.2fx %13.2fx %15.2fx\n",
+			r.Workload, r.Workers, r.Transactions, r.GethS*1e3, r.SerialS*1e3, r.ParallelS*1e3,
+			r.GethImportS*1e3, r.GethListImportS*1e3, r.SerialSealS*1e3, r.ParallelSealS*1e3, r.ListVsGeth, r.SerialVsList, r.ParallelVsList)
+	})
 }
 
 // parseWorkers reads the value of a flag that lists worker counts.

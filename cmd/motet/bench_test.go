@@ -53,3 +53,27 @@ func containsAll(s string, parts []string) bool {
 	}
 	return true
 }
+
+// TestBenchAmsterdam: stock geth is measured on the same blocks.
+func TestBenchAmsterdam(t *testing.T) {
+	args := []string{"bench", "executor", "--amsterdam", "--gas", "2000000", "--rounds", "1", "--workers", "2"}
+	code, out, errs := inProcess(t, args...)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if code != 0 || len(lines) != 4 || !strings.HasPrefix(lines[2], "transfers ") || !strings.HasPrefix(lines[3], "erc20 ") {
+		t.Fatalf("exit code %d, %s\n%s", code, errs, out)
+	}
+	if a, b := strings.Count(lines[1], "|"), strings.Count(lines[2], "|"); a != 3 || a != b || strings.Index(lines[1], "|") != strings.Index(lines[3], "|") {
+		t.Errorf("the columns do not fit:\n%s", out)
+	}
+	code, out, errs = inProcess(t, append(args, "--json", "--workload", "erc20")...)
+	if code != 0 {
+		t.Fatalf("exit code %d, %s", code, errs)
+	}
+	var r execbench.AmsterdamResult
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatal(err)
+	}
+	if !r.Amsterdam || r.Workload != "erc20" || r.GethListImportS <= 0 || r.Fallback != "rules" {
+		t.Errorf("got %+v", r)
+	}
+}

@@ -1,6 +1,7 @@
 package execbench
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"slices"
@@ -25,35 +26,32 @@ type round struct {
 	others                     float64  // cores that other processes used meanwhile
 }
 
-// measure runs rounds until n of them were left in peace, or at most three times
-// as many, and keeps the n least disturbed.
-func (b *bench) measure(ctx context.Context, n int) error {
+// calmest runs rounds until n of them were left in peace, or at most three times
+// as many, and returns the n least disturbed. A round tells how many cores other
+// processes used meanwhile.
+func calmest[R any](n int, run func() (R, error), others func(R) float64) ([]R, error) {
+	var rounds []R
 	quiet := 0
 	for range 3 * n {
-		r, err := b.round(ctx)
+		r, err := run()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		b.rounds = append(b.rounds, r)
-		if r.others <= quietCores() {
+		rounds = append(rounds, r)
+		if others(r) <= quietCores() {
 			quiet++
 		}
 		if quiet == n {
 			break
 		}
 	}
-	slices.SortStableFunc(b.rounds, func(x, y round) int {
-		switch {
-		case x.others < y.others:
-			return -1
-		case x.others > y.others:
-			return 1
-		default:
-			return 0
-		}
-	})
-	b.rounds = b.rounds[:n]
-	return nil
+	slices.SortStableFunc(rounds, func(x, y R) int { return cmp.Compare(others(x), others(y)) })
+	return rounds[:n], nil
+}
+
+func (b *bench) measure(ctx context.Context, n int) (err error) {
+	b.rounds, err = calmest(n, func() (round, error) { return b.round(ctx) }, func(r round) float64 { return r.others })
+	return err
 }
 
 // round runs every engine once.
@@ -149,8 +147,12 @@ func (b *bench) result(name string, i, workers int, g *graph) Result {
 }
 
 func (b *bench) median(of func(round) float64) float64 {
-	samples := make([]float64, len(b.rounds))
-	for i, r := range b.rounds {
+	return medianOf(b.rounds, of)
+}
+
+func medianOf[R any](rounds []R, of func(R) float64) float64 {
+	samples := make([]float64, len(rounds))
+	for i, r := range rounds {
 		samples[i] = of(r)
 	}
 	return median(samples)

@@ -168,10 +168,11 @@ func (s *scenario) begin(from common.Address) (*history, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := types.CopyHeader(s.header)
+	config, header := *s.config, types.CopyHeader(s.header)
+	config.AmsterdamTime, header.SlotNumber = nil, nil // there a pool takes more gas than a transaction may
 	header.Time, header.GasLimit, header.BaseFee = s.parent.Time, 1<<60, new(big.Int)
 	h := &history{s: s, from: from, db: db, keys: make(oracle.Keys)}
-	h.block = oracle.Open(oracle.Env{Config: s.config, Header: header, BlockHash: s.blockHash}, db, h.keys.Hooks())
+	h.block = oracle.Open(oracle.Env{Config: &config, Header: header, BlockHash: s.blockHash}, db, h.keys.Hooks())
 	return h, nil
 }
 
