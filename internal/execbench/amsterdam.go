@@ -259,7 +259,7 @@ func (p *peers) round(ctx context.Context) (r peerRound, err error) {
 	if r.serial, err = p.timeMaking(ctx, p.serial); err != nil {
 		return r, err
 	}
-	for _, e := range p.bench.parallel {
+	for _, e := range p.parallel {
 		m, err := p.timeMaking(ctx, e)
 		if err != nil {
 			return r, err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -213,10 +214,17 @@ func TestUniswap(t *testing.T) {
 
 // TestFailedCall: a workload with a call that fails is not measured.
 func TestFailedCall(t *testing.T) {
-	b := newTestBench(t, "erc20", setting{gas: 2_000_000})
-	b.s.state.Accounts[address("token", 0)].Storage[balanceSlot(address("from", 3))] = common.Hash{}
-	if err := b.agree(t.Context()); err == nil {
-		t.Error("nobody noticed")
+	s, err := build("erc20", setting{gas: 2_000_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.state.Accounts[address("token", 0)].Storage[balanceSlot(address("from", 3))] = common.Hash{}
+	b, err := newBench(t.Context(), s, []int{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.agree(t.Context()); err == nil || !strings.Contains(err.Error(), "transaction 3, ") {
+		t.Errorf("got %v", err)
 	}
 }
 
