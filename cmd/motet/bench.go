@@ -18,7 +18,7 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 	workers := fs.String("workers", "1,2", "comma-separated `counts` of workers")
 	fs.IntVar(&cfg.Rounds, "rounds", 5, "rounds; medians count")
 	fs.StringVar(&cfg.Artifacts, "artifacts", "node_modules", "`folder` of npm packages; the uniswap workloads need @uniswap/v3-core 1.0.1 in it")
-	simulate := fs.String("simulate", "4,8,16,32,64", "comma-separated `counts` of workers to reckon the speed-up for that the block's dependencies allow (empty: none)")
+	simulate := fs.String("simulate", "4,8,16,32,64", "comma-separated `counts` of workers to reckon the speed-up for that the block's dependencies allow (empty: none; not with --amsterdam)")
 	amsterdam := fs.Bool("amsterdam", false, "blocks under Amsterdam's rules instead, which stock geth imports serially and along their access list (of "+strings.Join(execbench.AmsterdamWorkloads(), ", ")+" unless --workload names others)")
 	asJSON := fs.Bool("json", false, "one JSON object a line")
 	return func(ctx context.Context, out streams, _ []string) error {
