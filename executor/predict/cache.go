@@ -9,13 +9,6 @@ import (
 
 const cacheWays = 4
 
-// cacheKey tells calls of one function of a contract's code from all others.
-type cacheKey struct {
-	code     common.Hash
-	selector [selectorSize]byte
-	form     callForm
-}
-
 // callForm is how much call data there is, as far as a dispatcher cares.
 type callForm uint8
 
@@ -25,30 +18,33 @@ const (
 	selected
 )
 
-func keyOf(code common.Hash, data []byte) cacheKey {
-	k := cacheKey{code: code}
+// formOf returns the form of a call and the selector, if it has one.
+func formOf(data []byte) (callForm, uint32) {
 	switch {
 	case len(data) >= selectorSize:
-		k.form, k.selector = selected, [selectorSize]byte(data)
+		return selected, binary.BigEndian.Uint32(data)
 	case len(data) > 0:
-		k.form = shortData
+		return shortData, 0
+	default:
+		return noData, 0
 	}
-	return k
 }
 
-func (k *cacheKey) hash(s *seeds) uint64 {
-	x := uint64(binary.LittleEndian.Uint32(k.selector[:]))<<2 | uint64(k.form)
-	return mix(binary.LittleEndian.Uint64(k.code[:8])^s[1], x^s[2])
+// function hashes what tells calls of one function of a code from all others.
+func (s *seeds) function(code *common.Hash, data []byte) uint64 {
+	form, selector := formOf(data)
+	return mix(binary.LittleEndian.Uint64(code[:8])^s[1], (uint64(selector)<<2|uint64(form))^s[2])
 }
 
-// cache holds a bounded number of values. It takes no locks. A full set gives up
-// the first value that was not asked for since the set was full last.
+// cache holds a bounded number of values under the hashes of their keys, which
+// are as good as the keys: the worst that can come of equal ones is a wrong hint.
+// It takes no locks. A full set gives up the first value that was not asked for
+// since the set was full last.
 type cache[V any] struct {
 	sets [][cacheWays]atomic.Pointer[cached[V]]
 }
 
 type cached[V any] struct {
-	key   cacheKey
 	hash  uint64
 	used  atomic.Bool
 	value V
@@ -63,12 +59,12 @@ func (c *cache[V]) set(hash uint64) *[cacheWays]atomic.Pointer[cached[V]] {
 	return &c.sets[hash&uint64(len(c.sets)-1)]
 }
 
-// find returns the value of a key, or nil.
-func (c *cache[V]) find(hash uint64, key *cacheKey) *V {
+// find returns the value of the key with a hash, or nil.
+func (c *cache[V]) find(hash uint64) *V {
 	set := c.set(hash)
 	for i := range set {
 		e := set[i].Load()
-		if e == nil || e.hash != hash || e.key != *key {
+		if e == nil || e.hash != hash {
 			continue
 		}
 		if !e.used.Load() {
@@ -80,11 +76,11 @@ func (c *cache[V]) find(hash uint64, key *cacheKey) *V {
 }
 
 // add returns the value of a key, and whether this call has put it there.
-func (c *cache[V]) add(hash uint64, key *cacheKey) (v *V, added bool) {
-	fresh := &cached[V]{key: *key, hash: hash}
+func (c *cache[V]) add(hash uint64) (v *V, added bool) {
+	fresh := &cached[V]{hash: hash}
 	set := c.set(hash)
 	for {
-		if v := c.find(hash, key); v != nil {
+		if v := c.find(hash); v != nil {
 			return v, false
 		}
 		way := victim(set, hash)

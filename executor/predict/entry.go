@@ -30,44 +30,43 @@ func (p *Predictor) template(to *Target, data []byte) *template {
 	if p.sources&(Static|Learned) == 0 || to == nil || len(to.Code) == 0 {
 		return nil
 	}
-	key := keyOf(to.CodeHash, data)
-	hash := key.hash(&p.seeds)
-	e := p.entries.find(hash, &key)
+	hash := p.seeds.function(&to.CodeHash, data)
+	e := p.entries.find(hash)
 	if e == nil {
 		if p.sources&Static == 0 {
 			return nil
 		}
-		e = p.enter(hash, &key, to)
+		e = p.enter(hash, to, data)
 	}
 	return e.current.Load()
 }
 
 // enter returns the entry of a function. A new one is analysed first; meanwhile
 // others find nothing known in it.
-func (p *Predictor) enter(hash uint64, key *cacheKey, to *Target) *entry {
-	e, added := p.entries.add(hash, key)
+func (p *Predictor) enter(hash uint64, to *Target, data []byte) *entry {
+	e, added := p.entries.add(hash)
 	if !added || p.sources&Static == 0 {
 		return e
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if found, ok := p.analyse(key, to.Code); ok {
-		e.static = newTemplate(&p.seeds, Static, hash, found)
-		e.current.Store(e.static)
+	if found, ok := p.analyse(to, data); ok {
+		if t := newTemplate(&p.seeds, Static, hash, found); len(t.locations) == len(found) {
+			e.static = t
+			e.current.Store(t)
+		}
 	}
 	return e
 }
 
 // analyse runs the analysis if its code has not used up its budget.
-func (p *Predictor) analyse(key *cacheKey, code []byte) ([]location, bool) {
-	whole := cacheKey{code: key.code}
-	used, _ := p.spent.add(whole.hash(&p.seeds), &whole)
-	budget := int64(stepsPerByte*len(code) + fewSteps)
-	left := budget - used.Load()
+func (p *Predictor) analyse(to *Target, data []byte) ([]location, bool) {
+	used, _ := p.spent.add(p.seeds.function(&to.CodeHash, nil))
+	left := int64(stepsPerByte*len(to.Code)+fewSteps) - used.Load()
 	if left <= 0 {
 		return nil, false
 	}
-	found, steps, ok := analyse(code, *key, int(left))
+	found, steps, ok := analyse(to.Code, data, int(left))
 	used.Add(int64(steps))
 	return found, ok
 }

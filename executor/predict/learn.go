@@ -12,16 +12,14 @@ const (
 	maxCandidates = 48
 	youth         = 8  // observations in which a candidate is believed
 	patience      = 16 // observations after which a rare one is forgotten
-	// sweepEvery is how many observations pass until explanations are looked for
-	// anew, once all have been tried.
-	sweepEvery = 64
 )
 
 // learner finds out what calls of one function of a code touch.
 type learner struct {
 	observed   uint32
 	candidates []candidate
-	cursor     int // of the search for explanations
+	cursor     int    // of the search for explanations
+	nextSweep  uint32 // observation at which the search may begin anew
 	sightings  []sighting
 }
 

@@ -38,7 +38,6 @@ type operand struct {
 	width uint8 // low bytes of an argument that count; the others are masked away
 
 	value common.Hash // of a constant
-	hash  uint64      // of the constant
 }
 
 // slotPath is a storage slot as a contract computes it: from a word, through one
@@ -111,12 +110,8 @@ type call struct {
 	data   []byte // after the selector
 }
 
-func newCall(tx *motet.Tx, to *Target) call {
-	c := call{tx: tx, callee: &to.Address}
-	if data := tx.Data(); len(data) > selectorSize {
-		c.data = data[selectorSize:]
-	}
-	return c
+func newCall(tx *motet.Tx, to *Target, data []byte) call {
+	return call{tx: tx, callee: &to.Address, data: data[min(selectorSize, len(data)):]}
 }
 
 // argument writes an argument word, padded with zeros as the EVM does.
@@ -151,36 +146,6 @@ func (c *call) value() common.Hash {
 	v := new(uint256.Int)
 	*v = c.tx.Call().Value
 	return v.Bytes32()
-}
-
-// wordHash returns the hash of the value of o.
-func (c *call) wordHash(s *seeds, o *operand) uint64 {
-	switch o.kind {
-	case constant:
-		return o.hash
-	case caller:
-		return s.address(&c.tx.From)
-	case callee:
-		return s.address(c.callee)
-	case argument:
-		if at := int(o.index) * wordSize; o.width == wordSize && at+wordSize <= len(c.data) {
-			return s.hash((*common.Hash)(c.data[at : at+wordSize]))
-		}
-	case callValue:
-	}
-	w := c.word(o)
-	return s.hash(&w)
-}
-
-// key returns the location's key without the keccaks.
-func (c *call) key(s *seeds, l *location) Key {
-	p := &l.slot
-	slot := shifted(c.wordHash(s, &p.root), p.offsets[0])
-	for i := range p.depth {
-		slot = s.mapped(slot, c.wordHash(s, &p.keys[i]), p.swapped&(1<<i) != 0)
-		slot = shifted(slot, p.offsets[i+1])
-	}
-	return Key{Hash: s.located(c.wordHash(s, &l.address), slot), Write: l.write}
 }
 
 // access returns the exact slot of the location.

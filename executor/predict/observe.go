@@ -1,8 +1,6 @@
 package predict
 
 import (
-	"slices"
-
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/motet-evm/motet"
@@ -28,15 +26,15 @@ func (p *Predictor) Observe(tx *motet.Tx, to *Target, touched []Access) {
 	if p.sources&(Static|Learned) == 0 || to == nil || len(to.Code) == 0 {
 		return
 	}
-	key := keyOf(to.CodeHash, tx.Data())
-	hash := key.hash(&p.seeds)
-	e := p.entries.find(hash, &key)
+	data := tx.Data()
+	hash := p.seeds.function(&to.CodeHash, data)
+	e := p.entries.find(hash)
 	if e == nil {
-		e = p.enter(hash, &key, to)
+		e = p.enter(hash, to, data)
 	}
 	h := p.hashers.Get().(*hasher)
 	defer p.hashers.Put(h)
-	o.call, o.hasher = newCall(tx, to), h
+	o.call, o.hasher = newCall(tx, to, data), h
 	o.features = o.call.features(&p.seeds)
 	e.observe(&o, hash)
 }
@@ -72,11 +70,12 @@ func distinct(touched []Access) []touch {
 }
 
 func find(touched []touch, a *Access) *touch {
-	i := slices.IndexFunc(touched, func(t touch) bool { return t.Slot == a.Slot && t.Address == a.Address })
-	if i < 0 {
-		return nil
+	for i := range touched {
+		if t := &touched[i]; t.Slot == a.Slot && t.Address == a.Address {
+			return t
+		}
 	}
-	return &touched[i]
+	return nil
 }
 
 // score compares what was predicted with what was touched.

@@ -65,10 +65,11 @@ func New(sources Sources) *Predictor {
 //
 // What an access list declares counts as written if that is all that is known.
 func (p *Predictor) Keys(dst []Key, tx *motet.Tx, to *Target) (keys []Key, ok bool) {
-	t, list := p.template(to, tx.Data()), p.declared(tx)
+	data := tx.Data()
+	t, list := p.template(to, data), p.declared(tx)
 	start := len(dst)
 	if t != nil {
-		c := newCall(tx, to)
+		c := newCall(tx, to, data)
 		dst = t.appendKeys(&p.seeds, dst, &c)
 		p.counts.predicted(tx, t.source)
 	}
@@ -85,10 +86,11 @@ func (p *Predictor) Keys(dst []Key, tx *motet.Tx, to *Target) (keys []Key, ok bo
 // Slots is Keys with exact slots, for prefetching; it costs a keccak for each
 // mapping. Slots that are known by their keys alone are not among them.
 func (p *Predictor) Slots(dst []Access, tx *motet.Tx, to *Target) ([]Access, bool) {
-	t, list := p.template(to, tx.Data()), p.declared(tx)
+	data := tx.Data()
+	t, list := p.template(to, data), p.declared(tx)
 	start := len(dst)
 	if t != nil {
-		c, h := newCall(tx, to), p.hashers.Get().(*hasher)
+		c, h := newCall(tx, to, data), p.hashers.Get().(*hasher)
 		dst = t.appendSlots(h, dst, &c)
 		p.hashers.Put(h)
 	}

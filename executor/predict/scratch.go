@@ -12,9 +12,6 @@ const (
 	maxCells  = 96
 	maxOffset = 1 << 20
 	endless   = 1 << 32
-	// heap is where Solidity puts what it allocates. What is below it is taken to
-	// be safe from writes to addresses that the analysis does not know.
-	heap = 0x80
 )
 
 // scratch is the memory of the analysis: what was written, newest last.
@@ -43,9 +40,9 @@ func (m *scratch) store(at, value *symbol) bool {
 	return m.spoil(at, &symbol{})
 }
 
-// spoil forgets n bytes from at on.
+// spoil forgets n bytes from at on, or all if it is not known where that is.
 func (m *scratch) spoil(at, n *symbol) bool {
-	c := cell{at: heap, size: endless}
+	c := cell{size: endless}
 	if n.is(0) {
 		return true
 	}

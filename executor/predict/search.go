@@ -10,11 +10,15 @@ import (
 const (
 	// searchBudget bounds the keccaks that one observation spends on looking for
 	// explanations. The next one goes on where it ends.
-	searchBudget = 160
-	plainBases   = 32 // slots at which mappings are looked for
-	maxField     = 16 // of a structure in a mapping
-	nWords       = 2 + maxArguments
-	perBase      = 2 * nWords // orders of hashing, and first keys
+	searchBudget = 128
+	// Once all has been tried, as many observations as there have been pass before
+	// it is tried again, but so many at least and at most.
+	sweepMin, sweepMax = 64, 4096
+
+	plainBases = 32 // slots at which mappings are looked for
+	maxField   = 16 // of a structure in a mapping
+	nWords     = 2 + maxArguments
+	perBase    = 2 * nWords // orders of hashing, and first keys
 )
 
 // firstBases returns the slots of mappings that are tried at first: small ones
@@ -63,8 +67,9 @@ func (c *call) keyWords() (words [nWords]namedWord) {
 // of the call as keys.
 func (l *learner) search(o *observation) {
 	bases := *o.predictor.bases.Load()
-	if l.cursor >= len(bases)*perBase {
-		if l.observed%sweepEvery != 0 {
+	end := len(bases) * perBase
+	if l.cursor == end {
+		if l.observed < l.nextSweep {
 			return
 		}
 		l.cursor = 0
@@ -74,7 +79,7 @@ func (l *learner) search(o *observation) {
 	}
 	words := o.call.keyWords()
 	o.hasher.used = 0
-	for ; l.cursor < len(bases)*perBase && o.hasher.used < searchBudget; l.cursor++ {
+	for ; l.cursor < end && o.hasher.used < searchBudget; l.cursor++ {
 		base, first := bases[l.cursor/perBase], &words[l.cursor%nWords]
 		if first.now == (common.Hash{}) {
 			continue
@@ -85,6 +90,9 @@ func (l *learner) search(o *observation) {
 		if found {
 			o.predictor.preferBase(base)
 		}
+	}
+	if l.cursor == end {
+		l.nextSweep = l.observed + min(max(sweepMin, l.observed), sweepMax)
 	}
 }
 

@@ -23,7 +23,8 @@ const (
 type analyser struct {
 	code     []byte
 	dests    []uint64 // bit set of JUMPDESTs
-	key      cacheKey
+	form     callForm
+	selector uint32
 	steps    int // left
 	paths    []machine
 	seen     map[uint64]struct{}
@@ -43,10 +44,11 @@ type machine struct {
 	called   bool // there may be return data
 }
 
-// analyse returns the locations that a call of the form of key touches on any
+// analyse returns the locations that calls with the selector of data touch on any
 // path, and the steps that it took. ok is false if that cannot be said.
-func analyse(code []byte, key cacheKey, steps int) (found []location, used int, ok bool) {
-	a := &analyser{code: code, key: key, steps: min(steps, maxSteps), seen: map[uint64]struct{}{}}
+func analyse(code, data []byte, steps int) (found []location, used int, ok bool) {
+	a := &analyser{code: code, steps: min(steps, maxSteps), seen: map[uint64]struct{}{}}
+	a.form, a.selector = formOf(data)
 	budget := a.steps
 	a.dests = jumpDests(code)
 	a.paths = append(a.paths, machine{})
@@ -244,13 +246,13 @@ func (a *analyser) pushed(pc uint64, n int) symbol {
 func (a *analyser) callData(at *symbol) symbol {
 	n, ok := at.small()
 	switch {
-	case a.key.form == noData:
+	case a.form == noData:
 		return symbol{kind: number}
-	case a.key.form != selected || !ok:
+	case a.form != selected || !ok:
 		return symbol{}
 	case n == 0:
 		s := symbol{kind: head}
-		s.value.Lsh(uint256.NewInt(uint64(binary.BigEndian.Uint32(a.key.selector[:]))), 224)
+		s.value.Lsh(uint256.NewInt(uint64(a.selector)), 224)
 		return s
 	case n >= selectorSize && (n-selectorSize)%wordSize == 0 && (n-selectorSize)/wordSize < maxArguments:
 		return argumentAt(uint8((n - selectorSize) / wordSize))

@@ -202,7 +202,7 @@ func (a *analyser) effect(m *machine, op vm.OpCode) verdict {
 }
 
 func (a *analyser) dataSize() symbol {
-	switch a.key.form {
+	switch a.form {
 	case noData:
 		return symbol{kind: number}
 	case selected:

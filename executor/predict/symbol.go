@@ -164,7 +164,11 @@ func offset(x, y *symbol) symbol {
 		return symbol{}
 	}
 	p := *x.path
-	p.offsets[p.depth] += n
+	sum := p.offsets[p.depth] + n
+	if sum < n {
+		return symbol{}
+	}
+	p.offsets[p.depth] = sum
 	return symbol{kind: hashed, path: &p}
 }
 

@@ -1,40 +1,109 @@
 package predict
 
-import "github.com/ethereum/go-ethereum/common"
+import (
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// maxWords bounds the different words that a template's locations are made of,
+// apart from the constants that they start from.
+const maxWords = 16
 
 // template is what is predicted for calls of one function of a code. It does not
 // change once it is published.
 type template struct {
 	source    Sources
-	locations []location
-	groups    []group
 	id        uint64 // for the keys of groups
+	groups    []group
+	locations []location
+
+	// What follows computes the keys of locations.
+	plans  []plan
+	hashes [maxWords]uint64 // of the constants among the words
+	words  []plannedWord    // the others
 }
 
-// newTemplate completes locations that were found: constants get their hashes.
+// plan is a location that refers to words by their place in template.hashes.
+type plan struct {
+	address uint8
+	root    uint8 // unless fixed
+	fixed   bool  // base is the hash of the root
+	write   bool
+	depth   uint8
+	swapped uint8
+	keys    [maxDepth]uint8
+	base    uint64
+	// offsets are what slotPath has, but the first is part of base if that is fixed.
+	offsets [maxDepth + 1]uint64
+}
+
+type plannedWord struct {
+	kind         operandKind
+	index, width uint8
+	to           uint8
+}
+
+// newTemplate returns a template of the first of the locations that it has room
+// for.
 func newTemplate(s *seeds, source Sources, id uint64, locations []location) *template {
+	t := &template{source: source, id: id}
+	var words []operand
 	for i := range locations {
 		l := &locations[i]
-		l.address.seal(s)
-		l.slot.root.seal(s)
-		for k := range l.slot.depth {
-			l.slot.keys[k].seal(s)
+		p := plan{depth: l.slot.depth, swapped: l.slot.swapped, write: l.write, offsets: l.slot.offsets}
+		known := words
+		place := func(o operand) uint8 {
+			at := slices.Index(words, o)
+			if at < 0 {
+				at = len(words)
+				words = append(words, o)
+			}
+			return uint8(at)
+		}
+		p.address = place(l.address)
+		if l.slot.root.kind == constant {
+			p.fixed, p.base, p.offsets[0] = true, shifted(s.hash(&l.slot.root.value), p.offsets[0]), 0
+		} else {
+			p.root = place(l.slot.root)
+		}
+		for k := range p.depth {
+			p.keys[k] = place(l.slot.keys[k])
+		}
+		if len(words) > maxWords {
+			words = known
+			continue
+		}
+		t.locations, t.plans = append(t.locations, *l), append(t.plans, p)
+	}
+	for i := range words {
+		if o := &words[i]; o.kind == constant {
+			t.hashes[i] = s.hash(&o.value)
+		} else {
+			t.words = append(t.words, plannedWord{o.kind, o.index, o.width, uint8(i)})
 		}
 	}
-	return &template{source: source, id: id, locations: locations}
-}
-
-func (o *operand) seal(s *seeds) {
-	if o.kind == constant {
-		o.hash = s.hash(&o.value)
-	}
+	return t
 }
 
 // appendKeys appends the keys of a call.
 func (t *template) appendKeys(s *seeds, dst []Key, c *call) []Key {
 	start := len(dst)
-	for i := range t.locations {
-		dst = addKey(dst, start, c.key(s, &t.locations[i]))
+	hashes := t.hashes
+	for _, w := range t.words {
+		hashes[w.to%maxWords] = c.hash(s, w)
+	}
+	for i := range t.plans {
+		p := &t.plans[i]
+		slot := p.base
+		if !p.fixed {
+			slot = shifted(hashes[p.root%maxWords], p.offsets[0])
+		}
+		for k := range p.depth {
+			key := hashes[p.keys[k]%maxWords]
+			slot = shifted(s.mapped(slot, key, p.swapped>>k&1 != 0), p.offsets[k+1])
+		}
+		dst = addKey(dst, start, Key{s.located(hashes[p.address%maxWords], slot), p.write})
 	}
 	if len(t.groups) > 0 {
 		f := c.features(s)
@@ -43,6 +112,31 @@ func (t *template) appendKeys(s *seeds, dst []Key, c *call) []Key {
 		}
 	}
 	return dst
+}
+
+// hash returns the hash of a word of the call.
+func (c *call) hash(s *seeds, w plannedWord) uint64 {
+	switch w.kind {
+	case caller:
+		return s.address(&c.tx.From)
+	case callee:
+		return s.address(c.callee)
+	case argument:
+		at := int(w.index) * wordSize
+		if at+wordSize > len(c.data) {
+			break
+		}
+		word := (*common.Hash)(c.data[at : at+wordSize])
+		switch w.width {
+		case wordSize:
+			return s.hash(word)
+		case common.AddressLength:
+			return s.address((*common.Address)(word[wordSize-common.AddressLength:]))
+		}
+	case constant, callValue:
+	}
+	value := c.word(&operand{kind: w.kind, index: w.index, width: w.width})
+	return s.hash(&value)
 }
 
 // appendSlots appends the slots of a call, as far as they are known.

@@ -30,6 +30,7 @@ type world struct {
 	t     testing.TB
 	state *state.StateDB
 	nonce uint64
+	gas   uint64
 }
 
 func newWorld(t testing.TB) *world {
@@ -38,11 +39,11 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, state: s}
+	return &world{t: t, state: s, gas: 10_000_000}
 }
 
 func (w *world) config(from common.Address, value int64) *runtime.Config {
-	return &runtime.Config{Origin: from, State: w.state, GasLimit: 10_000_000, Value: big.NewInt(value), Time: 1_700_000_000}
+	return &runtime.Config{Origin: from, State: w.state, GasLimit: w.gas, Value: big.NewInt(value), Time: 1_700_000_000}
 }
 
 // install puts runtime code at an address.
@@ -96,8 +97,8 @@ func (w *world) try(from common.Address, to *Target, value int64, data []byte) (
 	out := transaction{to: to, Tx: newTx(from, to, w.nonce, value, data)}
 	config := w.config(from, value)
 	config.EVMConfig.Tracer = &tracing.Hooks{OnOpcode: func(_ uint64, op byte, _, _ uint64, scope tracing.OpContext, _ []byte, _ int, _ error) {
-		if op := vm.OpCode(op); op == vm.SLOAD || op == vm.SSTORE {
-			stack := scope.StackData()
+		stack := scope.StackData()
+		if op := vm.OpCode(op); len(stack) > 0 && (op == vm.SLOAD || op == vm.SSTORE) {
 			slot := common.Hash(stack[len(stack)-1].Bytes32())
 			out.touched = append(out.touched, Access{scope.Address(), slot, op == vm.SSTORE})
 		}
