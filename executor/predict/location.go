@@ -61,7 +61,7 @@ type location struct {
 
 // seeds make the hash of a location unpredictable, so that nobody can make up
 // locations that seem to be equal.
-type seeds [6]uint64
+type seeds [5]uint64
 
 func newSeeds() (s seeds) {
 	for i := range s {
@@ -77,7 +77,7 @@ func mix(a, b uint64) uint64 {
 
 // word hashes the 32 bytes of a word, given as it lies in memory.
 func (s *seeds) word(a, b, c, d uint64) uint64 {
-	return mix(mix(a^s[0], b^s[1])^mix(c^s[2], d^s[3]), s[4])
+	return mix(a^s[0], b^s[1]) ^ mix(c^s[2], d^s[3])
 }
 
 func (s *seeds) hash(h *common.Hash) uint64 {
@@ -96,7 +96,7 @@ func (s *seeds) mapped(slot, key uint64, swapped bool) uint64 {
 	if swapped {
 		slot, key = key, slot
 	}
-	return mix(slot^s[2], key^s[5])
+	return mix(slot^s[2], key^s[4])
 }
 
 func (s *seeds) located(address, slot uint64) uint64 { return mix(address^s[3], slot^s[0]) }

@@ -1,9 +1,7 @@
 package predict
 
 import (
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -85,45 +83,5 @@ func checkUnknown(t testing.TB, p *Predictor, tx transaction) {
 	}
 	if got, ok := p.Slots(nil, tx.Tx, tx.to); ok || got != nil {
 		t.Errorf("%x: predicted %v, want nothing", tx.Data(), got)
-	}
-}
-
-func BenchmarkAnalyse(b *testing.B) {
-	w := newWorld(b)
-	token := w.deploy(artifact(b, "@openzeppelin/contracts/build/contracts/ERC20PresetMinterPauser.json"), word(64), word(128), word(1), word('A'), word(1), word('B'))
-	for _, signature := range []string{"transfer(address,uint256)", "transferFrom(address,address,uint256)", "mint(address,uint256)", "name()", "nothing()"} {
-		b.Run(signature, func(b *testing.B) {
-			steps := 0
-			for b.Loop() {
-				_, steps, _ = analyse(token.Code, data(signature), maxSteps)
-			}
-			b.ReportMetric(float64(steps), "steps/op")
-		})
-	}
-}
-
-// cpuTime is what this process has computed so far: a bench on a busy machine
-// tells little by the clock.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-func BenchmarkKeys(b *testing.B) {
-	w, p := newWorld(b), New(AllSources)
-	token := benchToken(b, w)
-	tx := newTx(alice, token, 0, 0, data("transfer(address,uint256)", addressWord(bob), word(5)))
-	keys := make([]Key, 0, 8)
-	b.ReportAllocs()
-	start := cpuTime()
-	for b.Loop() {
-		keys, _ = p.Keys(keys[:0], tx, token)
-	}
-	b.ReportMetric(float64(cpuTime()-start)/float64(b.N), "cpu-ns/op")
-	if len(keys) != 2 {
-		b.Fatal(keys)
 	}
 }

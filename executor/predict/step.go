@@ -125,7 +125,7 @@ func invert(op vm.OpCode, x *symbol) symbol {
 
 // taken is how many words the instructions of effect take.
 func taken(op vm.OpCode) int {
-	switch op { //nolint:exhaustive // the others take none
+	switch op {
 	case vm.CALLDATALOAD, vm.MLOAD, vm.SLOAD, vm.JUMP, vm.SELFDESTRUCT:
 		return 1
 	case vm.KECCAK256, vm.MSTORE, vm.MSTORE8, vm.SSTORE, vm.JUMPI, vm.RETURN, vm.REVERT:
@@ -151,7 +151,7 @@ func (a *analyser) effect(m *machine, op vm.OpCode) verdict {
 		return fails
 	}
 	arg := func(i int) *symbol { return &w[len(w)-1-i] }
-	switch op { //nolint:exhaustive // all others are invalid
+	switch op {
 	case vm.STOP, vm.RETURN:
 		return ends
 	case vm.SELFDESTRUCT:

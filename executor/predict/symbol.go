@@ -228,7 +228,7 @@ func fold(op vm.OpCode, x uint256.Int, y *uint256.Int) symbol {
 			z.SetOne()
 		}
 	}
-	switch op { //nolint:exhaustive // the operations on two words
+	switch op {
 	case vm.ADD:
 		z.Add(&x, y)
 	case vm.MUL:
