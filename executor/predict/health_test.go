@@ -97,7 +97,7 @@ func TestRareLocations(t *testing.T) {
 		n++
 		return invent(rng, to, func(from common.Address) []Access {
 			out := []Access{{to.Address, word(5), true}, {to.Address, word(6), false}, {to.Address, common.Hash{0: 1, 31: 1}, true}}
-			if n%10 == 0 {
+			if n%4 == 0 {
 				out = append(out, Access{to.Address, mapping(addressWord(from), word(9)), true})
 			}
 			return append(out, Access{to.Address, common.Hash{0: byte(n), 1: byte(n >> 8), 2: 9}, true}) // never the same
@@ -112,6 +112,39 @@ func TestRareLocations(t *testing.T) {
 	if e := p.entries.find(p.seeds.function(&to.CodeHash, usual.Data())); len(e.learner.candidates) > maxCandidates || len(e.learner.sightings) > maxSightings {
 		t.Error("the learner has grown without bound")
 	}
+}
+
+// TestHiddenState: which of three slots is touched cannot be seen from the call.
+func TestHiddenState(t *testing.T) {
+	p, to, rng := New(Learned), invented(), rand.New(rand.NewPCG(1, 1))
+	predicted := 0
+	for range 300 {
+		tx := invent(rng, to, func(common.Address) []Access {
+			return []Access{{to.Address, common.Hash{0: byte(rng.IntN(3)), 1: 1}, true}}
+		})
+		if known(p, tx) {
+			predicted++
+		}
+		p.see(tx)
+	}
+	if predicted > 20 { // what happens to come several times in a row
+		t.Errorf("%d of 300 calls were predicted", predicted)
+	}
+}
+
+// TestLearnVyper: Vyper hashes the slot of a mapping before the key.
+func TestLearnVyper(t *testing.T) {
+	p, to, rng := New(Learned), invented(), rand.New(rand.NewPCG(1, 1))
+	tx := func() transaction {
+		return invent(rng, to, func(from common.Address) []Access {
+			outer := mapping(word(3), addressWord(from))
+			return []Access{{to.Address, outer, true}, {to.Address, mapping(outer, addressWord(from)), false}}
+		})
+	}
+	for range 5 {
+		p.see(tx())
+	}
+	checkExact(t, p, tx())
 }
 
 // TestLearnLoop: a loop of unknown length defies analysis, and its counter is

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxSteps    = 8192 // instructions of one analysis, over all paths
+	maxSteps    = 4096 // instructions of one analysis, over all paths
 	maxForks    = 256  // paths that wait at a time
 	maxTouched  = 64   // accesses found on the way, among them those that count
 	maxStack    = 256
