@@ -148,7 +148,7 @@ func (l *learner) template(p *Predictor, id uint64, last *template) *template {
 		return nil
 	}
 	t := newTemplate(&p.seeds, Learned, id, locations)
-	t.groups = groups
+	t.setGroups(groups)
 	if last != nil && slices.Equal(t.groups, last.groups) && sameLocations(t.locations, last.locations) {
 		return last
 	}

@@ -88,8 +88,8 @@ func TestChainKeys(t *testing.T) {
 type exchange struct {
 	*world
 
-	tokens []*Target
-	router *Target
+	tokens          []*Target
+	factory, router *Target
 }
 
 var (
@@ -102,8 +102,8 @@ const swapSignature = "swapExactTokensForTokens(uint256,uint256,address[],addres
 func newExchange(t testing.TB, pools int) *exchange {
 	t.Helper()
 	x := &exchange{world: newWorld(t)}
-	factory := x.deploy(artifact(t, "@uniswap/v2-core/build/UniswapV2Factory.json"), addressWord(deployer))
-	x.router = x.deploy(artifact(t, "@uniswap/v2-periphery/build/UniswapV2Router02.json"), addressWord(factory.Address), addressWord(deployer))
+	x.factory = x.deploy(artifact(t, "@uniswap/v2-core/build/UniswapV2Factory.json"), addressWord(deployer))
+	x.router = x.deploy(artifact(t, "@uniswap/v2-periphery/build/UniswapV2Router02.json"), addressWord(x.factory.Address), addressWord(deployer))
 	creation := artifact(t, "@uniswap/v2-core/build/ERC20.json")
 	for i := range pools + 1 {
 		x.tokens = append(x.tokens, x.deploy(creation, common.BigToHash(lots)))
@@ -126,6 +126,21 @@ func (x *exchange) swap(trader, pool int, back bool) transaction {
 	x.call(deployer, from, data("transfer(address,uint256)", addressWord(who), word(1_000_000)))
 	x.call(who, from, data("approve(address,uint256)", addressWord(x.router.Address), most))
 	return x.call(who, x.router, packed(x.t, swapSignature, big.NewInt(int64(10_000+trader)), big.NewInt(1), []common.Address{from.Address, to.Address}, who, new(big.Int).Add(always, big.NewInt(int64(trader)))))
+}
+
+// TestStaticExchange: what calls other contracts is left to learning.
+func TestStaticExchange(t *testing.T) {
+	x, p := newExchange(t, 1), New(Static)
+	checkUnknown(t, p, x.swap(0, 0, false))
+	// The pool is also a token.
+	one, other := addressWord(x.tokens[0].Address), addressWord(x.tokens[1].Address)
+	pool := x.target(common.BytesToAddress(x.state.GetState(x.factory.Address, mapping(one, mapping(other, word(2)))).Bytes()))
+	x.call(deployer, pool, data(transferSelector, addressWord(alice), word(1000)))
+	for _, tx := range tokenCalls(x.world, pool) {
+		checkExact(t, p, tx)
+	}
+	checkExact(t, p, x.call(alice, pool, data("MINIMUM_LIQUIDITY()"))) // touches nothing
+	checkUnknown(t, p, x.call(alice, pool, data("sync()")))
 }
 
 // TestLearnPools: swaps through a router are told apart by their tokens, though

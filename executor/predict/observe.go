@@ -35,7 +35,7 @@ func (p *Predictor) Observe(tx *motet.Tx, to *Target, touched []Access) {
 	h := p.hashers.Get().(*hasher)
 	defer p.hashers.Put(h)
 	o.call, o.hasher = newCall(tx, to, data), h
-	o.features = o.call.features(&p.seeds)
+	o.features = o.call.features(&p.seeds, allFeatures)
 	e.observe(&o, hash)
 }
 

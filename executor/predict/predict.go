@@ -26,7 +26,8 @@ type Access struct {
 	Write   bool
 }
 
-// Target is the contract that a transaction calls.
+// Target is the contract that a transaction calls. The code is what runs: for an
+// account that delegates (EIP-7702) it is better that of its delegate.
 type Target struct {
 	Address  common.Address
 	CodeHash common.Hash
@@ -60,8 +61,9 @@ func New(sources Sources) *Predictor {
 
 // Keys appends the locations that tx is expected to touch, each once. to is nil
 // if tx creates a contract. ok is false when nothing certain is known: then dst
-// is returned as it was. It allocates nothing but room in dst, and what the first
-// call of a function leaves behind.
+// is returned as it was; to be sure that nothing is touched is something, too. It
+// allocates nothing but room in dst, and what the first call of a function leaves
+// behind: that one analyses the code.
 //
 // What an access list declares counts as written if that is all that is known.
 func (p *Predictor) Keys(dst []Key, tx *motet.Tx, to *Target) (keys []Key, ok bool) {

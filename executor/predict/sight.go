@@ -2,6 +2,7 @@ package predict
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 
@@ -21,8 +22,8 @@ type sighting struct {
 	slot    common.Hash
 	hash    uint64
 
-	last   common.Hash // hash of the transaction that touched it last
-	shared uint32      // features
+	last   uint64 // of the hash of the transaction that touched it last
+	shared uint32 // features
 	of     features
 	born   uint32
 	seen   uint32
@@ -44,7 +45,8 @@ func (s *sighting) constant(now uint32) bool {
 
 // sight watches what nothing explains.
 func (l *learner) sight(o *observation) {
-	id := o.call.tx.Hash()
+	hash := o.call.tx.Hash()
+	id := binary.LittleEndian.Uint64(hash[:])
 	l.sightings = slices.DeleteFunc(l.sightings, func(s sighting) bool {
 		return s.falseAlarms > s.hits/2+2
 	})
@@ -63,7 +65,7 @@ func (l *learner) sight(o *observation) {
 }
 
 // again takes in another call that touched the location.
-func (s *sighting) again(o *observation, id common.Hash, now uint32) {
+func (s *sighting) again(o *observation, id uint64, now uint32) {
 	s.newest = now
 	if id == s.last {
 		return
@@ -95,7 +97,7 @@ func (l *learner) promote(o *observation) {
 
 // watch begins to watch the first of the locations that are not watched yet, in
 // an order that is the same for all calls.
-func (l *learner) watch(o *observation, id common.Hash) {
+func (l *learner) watch(o *observation, id uint64) {
 	seeds := &o.predictor.seeds
 	var fresh []sighting
 	for _, t := range o.touched {
@@ -104,7 +106,7 @@ func (l *learner) watch(o *observation, id common.Hash) {
 		}
 		fresh = append(fresh, sighting{
 			address: t.Address, slot: t.Slot, hash: seeds.located(seeds.address(&t.Address), seeds.hash(&t.Slot)),
-			last: id, shared: 1<<nFeatures - 1, of: o.features, born: l.observed, seen: 1, newest: l.observed,
+			last: id, shared: allFeatures, of: o.features, born: l.observed, seen: 1, newest: l.observed,
 		})
 	}
 	slices.SortFunc(fresh, func(a, b sighting) int { return cmp.Compare(a.hash, b.hash) })

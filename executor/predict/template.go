@@ -16,6 +16,7 @@ type template struct {
 	source    Sources
 	id        uint64 // for the keys of groups
 	groups    []group
+	needed    uint32 // features of groups
 	locations []location
 
 	// What follows computes the keys of locations.
@@ -86,11 +87,19 @@ func newTemplate(s *seeds, source Sources, id uint64, locations []location) *tem
 	return t
 }
 
+func (t *template) setGroups(groups []group) {
+	t.groups = groups
+	for _, g := range groups {
+		t.needed |= g.features
+	}
+}
+
 // appendKeys appends the keys of a call.
 func (t *template) appendKeys(s *seeds, dst []Key, c *call) []Key {
 	start := len(dst)
 	hashes := t.hashes
-	for _, w := range t.words {
+	for i := range t.words {
+		w := &t.words[i]
 		hashes[w.to%maxWords] = c.hash(s, w)
 	}
 	for i := range t.plans {
@@ -106,7 +115,7 @@ func (t *template) appendKeys(s *seeds, dst []Key, c *call) []Key {
 		dst = addKey(dst, start, Key{s.located(hashes[p.address%maxWords], slot), p.write})
 	}
 	if len(t.groups) > 0 {
-		f := c.features(s)
+		f := c.features(s, t.needed)
 		for _, g := range t.groups {
 			dst = addKey(dst, start, Key{g.key(t.id, &f), true})
 		}
@@ -115,7 +124,7 @@ func (t *template) appendKeys(s *seeds, dst []Key, c *call) []Key {
 }
 
 // hash returns the hash of a word of the call.
-func (c *call) hash(s *seeds, w plannedWord) uint64 {
+func (c *call) hash(s *seeds, w *plannedWord) uint64 {
 	switch w.kind {
 	case caller:
 		return s.address(&c.tx.From)
@@ -148,26 +157,43 @@ func (t *template) appendSlots(h *hasher, dst []Access, c *call) []Access {
 	return dst
 }
 
-const nFeatures = 3 + maxArguments + maxArguments - 1
+const nFeatures = firstPair + maxArguments - 1
 
 // features are what a location may be determined by, each as a hash: callee,
 // caller, value, the argument words, and each two neighbouring ones without
 // their order, since a path of tokens leads both ways through the same pool.
 type features [nFeatures]uint32
 
-func (c *call) features(s *seeds) (f features) {
-	f[0] = uint32(s.address(c.callee))
-	f[1] = uint32(s.address(&c.tx.From))
-	value := c.value()
-	f[2] = uint32(s.hash(&value))
-	arguments := f[3 : 3+maxArguments]
-	for i := range arguments {
-		var w common.Hash
-		c.argument(uint8(i), wordSize, &w)
-		arguments[i] = uint32(s.hash(&w))
+// firstArgument and firstPair are the places of those features.
+const (
+	firstArgument = 3
+	firstPair     = firstArgument + maxArguments
+	allFeatures   = 1<<nFeatures - 1
+)
+
+// features returns the features of a bit set, and zeros for the others.
+func (c *call) features(s *seeds, needed uint32) (f features) {
+	if needed&1 != 0 {
+		f[0] = uint32(s.address(c.callee))
+	}
+	if needed&2 != 0 {
+		f[1] = uint32(s.address(&c.tx.From))
+	}
+	if needed&4 != 0 {
+		value := c.value()
+		f[2] = uint32(s.hash(&value))
+	}
+	pairs := needed >> firstPair
+	arguments := needed>>firstArgument | pairs | pairs<<1
+	for i := range maxArguments {
+		if arguments>>i&1 != 0 {
+			f[firstArgument+i] = uint32(c.hash(s, &plannedWord{kind: argument, index: uint8(i), width: wordSize}))
+		}
 	}
 	for i := range maxArguments - 1 {
-		f[3+maxArguments+i] = arguments[i] + arguments[i+1]
+		if pairs>>i&1 != 0 {
+			f[firstPair+i] = f[firstArgument+i] + f[firstArgument+i+1]
+		}
 	}
 	return f
 }
