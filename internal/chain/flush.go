@@ -72,14 +72,12 @@ const indexGrace = 30 * time.Second
 
 // flushDue decides about a flush with behind blocks above the last one.
 //
-// A flush turns the states below the head into history, which can be read only
-// when geth's indexer has left its initial phase: from a start on it looks every
-// 15 s whether it has. So the first block is flushed at once, which gives the
-// indexer its work, and later flushes wait a little for it.
+// A flush turns the states below the head into history. It waits a little while
+// geth's indexers are in their initial phase, in which nobody can read that.
 func (c *Chain) flushDue(behind uint64) bool {
 	age := time.Since(c.flush.oldest)
 	switch {
-	case behind >= min(2*c.conf.FlushBlocks, maxFlushBlocks) || c.flush.flushed.Number == 0:
+	case behind >= min(2*c.conf.FlushBlocks, maxFlushBlocks):
 		return true
 	case behind < c.conf.FlushBlocks && age < c.conf.FlushInterval:
 		return false
@@ -91,19 +89,9 @@ func (c *Chain) flushDue(behind uint64) bool {
 // historyReadable reports whether states that are no layers any more can be read.
 func (c *Chain) historyReadable() bool {
 	if !c.flush.indexed.Load() {
-		_, err := c.history.Reader(c.historyProbe())
-		c.flush.indexed.Store(err == nil)
+		c.flush.indexed.Store(!indexing(c.bc))
 	}
 	return c.flush.indexed.Load()
-}
-
-// historyProbe returns the root of a state that the history must hold by now:
-// the one before the last flushed block.
-func (c *Chain) historyProbe() common.Hash {
-	if h := c.bc.GetHeaderByNumber(c.flush.flushed.Number - 1); h != nil {
-		return h.Root
-	}
-	return common.Hash{}
 }
 
 // flushHead hands the head's state to the disk writer. It returns before the

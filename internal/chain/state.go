@@ -37,7 +37,7 @@ func (c *Chain) openReader(root common.Hash) (state.Reader, error) {
 	switch {
 	case historyErr == nil:
 		return historic, nil
-	case !c.flush.indexed.Load():
+	case !c.historyReadable():
 		return nil, fmt.Errorf("open state %s: history is not indexed yet: %w", root, motet.ErrUnavailable)
 	default:
 		return nil, fmt.Errorf("open state %s: %w: %w", root, err, historyErr)

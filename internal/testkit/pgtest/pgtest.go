@@ -100,6 +100,9 @@ func (s *Server) Cluster(t testing.TB) *indexer.Cluster {
 	t.Helper()
 	s.require(t)
 	if s.cluster == nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("MOTET_TEST_POSTGRES_URL is set, and the test needs a postgres of its own")
+		}
 		t.Skip("the test needs a postgres of its own, not that of MOTET_TEST_POSTGRES_URL")
 	}
 	return s.cluster
