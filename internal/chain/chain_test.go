@@ -255,7 +255,7 @@ func TestImportKeepsStates(t *testing.T) {
 			noErr(t, err)
 		}
 	}
-	equal(t, uint64(0), s.flush.flushed.Number)
+	equal(t, uint64(1), s.flush.flushed.Number)
 }
 
 func TestImportExport(t *testing.T) {

@@ -73,11 +73,13 @@ const indexGrace = 30 * time.Second
 // flushDue decides about a flush with behind blocks above the last one.
 //
 // A flush turns the states below the head into history. It waits a little while
-// geth's indexers are in their initial phase, in which nobody can read that.
+// geth's indexers are in their initial phase, in which nobody can read that. The
+// first block does not wait: a geth that starts with blocks and no state but the
+// genesis' takes itself for one whose snap sync was interrupted.
 func (c *Chain) flushDue(behind uint64) bool {
 	age := time.Since(c.flush.oldest)
 	switch {
-	case behind >= min(2*c.conf.FlushBlocks, maxFlushBlocks):
+	case behind >= min(2*c.conf.FlushBlocks, maxFlushBlocks) || c.flush.flushed.Number == 0:
 		return true
 	case behind < c.conf.FlushBlocks && age < c.conf.FlushInterval:
 		return false
