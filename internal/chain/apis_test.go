@@ -82,7 +82,7 @@ func TestHistoryIsReadableFromTheStart(t *testing.T) {
 	genesis := testGenesis()
 	genesis.Timestamp = uint64(time.Now().Unix()) //nolint:gosec // a time
 	dir, recent := t.TempDir(), func(c *Config, _ *Deps) { c.Genesis = genesis }
-	for range 15 {
+	for range 10 {
 		c, err := tryOpen(t, dir, recent)
 		noErr(t, err)
 		if indexing(c.bc) {

@@ -12,10 +12,10 @@ import (
 
 const (
 	// indexPatience is how long a start waits for geth's history indexers. They
-	// need milliseconds, unless there is much to index.
+	// need milliseconds; what they have indexed by then they need not index again.
 	indexPatience = 100 * time.Millisecond
 	// maxIndexTries bounds how often a node is opened again for their sake.
-	maxIndexTries = 5
+	maxIndexTries = 10
 	// indexSyncWindow is the age of the head above which geth's indexers take
 	// the chain to be syncing, and wait.
 	indexSyncWindow = 6 * time.Hour
@@ -39,7 +39,8 @@ func openIndexed(c *Config) (*node.Node, *eth.Ethereum, error) {
 	}
 }
 
-// missedStart reports whether the indexers wait though nothing keeps them.
+// missedStart reports whether the indexers wait, as it seems, though nothing keeps
+// them.
 func missedStart(bc *core.BlockChain) bool {
 	head := bc.CurrentBlock()
 	if bc.GetCanonicalHash(head.Number.Uint64()+1) != (common.Hash{}) {
@@ -49,10 +50,6 @@ func missedStart(bc *core.BlockChain) bool {
 		return false
 	}
 	for end := time.Now().Add(indexPatience); indexing(bc); time.Sleep(time.Millisecond) {
-		states, nodes, err := bc.TrieDB().IndexProgress()
-		if err != nil || states+nodes > 0 {
-			return false // they are at work
-		}
 		if time.Now().After(end) {
 			return true
 		}
