@@ -18,7 +18,7 @@ dev: build ## build and run the whole pipeline on embedded defaults
 
 test: test-deps build ## install what the tests need if it is missing, then run them all
 	$(GO) vet $(PKGS)
-	$(GO) test -timeout 20m -p 2 $(PKGS)
+	$(GO) test -count=1 -timeout 20m -p 2 $(PKGS) # the cache does not see that a binary under test changed
 
 test-deps: ## Debian packages and npm tools for the tests (Postgres, anvil, cast, solc)
 	@./test/install.sh
