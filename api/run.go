@@ -11,6 +11,7 @@ import (
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/internal/chain"
 	"github.com/motet-evm/motet/internal/eventlog"
+	"github.com/motet-evm/motet/mempool"
 )
 
 const (
@@ -24,17 +25,25 @@ const (
 	poolEvents = 1 << 16
 )
 
-// Run follows the chain, the log and the pool and hands what happens to the
-// clients, until ctx ends.
-func (s *Server) Run(ctx context.Context) error {
+// watchPool begins to keep what the pool accepts from now on; nil without a pool.
+func (s *Server) watchPool() *mempool.Subscription {
+	if s.pool == nil {
+		return nil
+	}
+	return s.pool.Subscribe(poolEvents)
+}
+
+// follow hands what happens to the chain, the log and the pool to the clients, until
+// ctx ends.
+func (s *Server) follow(ctx context.Context, pool *mempool.Subscription) error {
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.Go(func() error { return s.followBlocks(ctx) })
 	eg.Go(func() error { return s.followHeads(ctx) })
 	if s.logs != nil {
 		eg.Go(func() error { return s.followLog(ctx) })
 	}
-	if s.pool != nil {
-		eg.Go(func() error { return s.followPool(ctx) })
+	if pool != nil {
+		eg.Go(func() error { return s.followPool(ctx, pool) })
 	}
 	return eg.Wait()
 }
@@ -180,8 +189,7 @@ func lostPlace(err error) bool {
 
 // followPool passes accepted transactions on, and the fates of those that end
 // without inclusion.
-func (s *Server) followPool(ctx context.Context) error {
-	sub := s.pool.Subscribe(poolEvents)
+func (s *Server) followPool(ctx context.Context, sub *mempool.Subscription) error {
 	defer sub.Close()
 	for {
 		select {

@@ -136,12 +136,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	return s, nil
 }
 
-// Handler returns the handler for all paths. Events reach its clients only
-// while Run or Serve runs.
-func (s *Server) Handler() http.Handler { return s.handler }
-
 // Serve answers on l until ctx ends, and then lets requests under way finish.
-// It runs Run and closes l.
+// It closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler:           s.handler,
@@ -153,7 +149,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelInfo),
 	}
 	eg, ctx := errgroup.WithContext(ctx)
-	eg.Go(func() error { return s.Run(ctx) })
+	pool := s.watchPool() // before the first request, whose transaction is to be told
+	eg.Go(func() error { return s.follow(ctx, pool) })
 	eg.Go(func() error {
 		if err := server.Serve(newLimited(l, maxConns)); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve http: %w", err)
