@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -104,7 +105,8 @@ func TestSlowEventStream(t *testing.T) {
 	defer done()
 	next() // where it starts
 	const slices = 400
-	go func() {
+	var written sync.WaitGroup
+	written.Go(func() {
 		body := eventlog.Body{Slice: &eventlog.Slice{Number: 1}}
 		for range 200 {
 			body.Slice.Txs = append(body.Slice.Txs, make([]byte, 100))
@@ -116,11 +118,12 @@ func TestSlowEventStream(t *testing.T) {
 				return
 			}
 		}
-	}()
+	})
 	for i := range slices {
 		if e := next(); !strings.Contains(e.data, fmt.Sprintf(`"index":%d,`, i)) {
 			t.Fatalf("event %d: %.80s", i, e.data)
 		}
 	}
+	written.Wait() // an event can be here before the writer knows that it stands
 	eventually(t, "the slow client is gone", func() bool { return s.server.conns.count() == 1 })
 }
