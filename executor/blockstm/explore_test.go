@@ -208,6 +208,12 @@ func shrink(t *testing.T, s scenario, list []scheduletest.Preemption) (scenario,
 	_, err := s.play(t, scheduletest.Following(list))
 	for smaller := true; smaller; {
 		smaller = false
+		if less := s; s.after != nil {
+			less.after = nil
+			if found, why := less.fails(t, list); why != nil {
+				s, list, err, smaller = less, found, why, true
+			}
+		}
 		for i := range slices.Backward(s.ops) {
 			less := s
 			less.ops = slices.Delete(slices.Clone(s.ops), i, i+1)

@@ -187,8 +187,8 @@ func (r *run) work(ctx context.Context, worker int) {
 				continue
 			}
 			if r.plan.Order == Leading && int(r.frontier.Load()) == task {
-				queue = r.release(queue, task)
-				if r.lead(worker, task) {
+				var led bool
+				if queue, led = r.lead(worker, queue, task); led {
 					continue
 				}
 			}
@@ -223,9 +223,10 @@ func (r *run) order(queue []int, worker, from, to int) []int {
 	return queue
 }
 
-// release puts the followers of task into the queue: of one that was executed or
-// is about to lead, but before it counts as executed, since its place in the
-// window may be another's then.
+// release puts the followers of task into the queue. What task wrote must be there
+// for them, and its place in the window must not be another's yet: so it is called
+// before a task that was executed counts as executed, and before the frontier
+// leaves one that was led.
 func (r *run) release(queue []int, task int) []int {
 	if r.followers == nil {
 		return queue
@@ -273,20 +274,23 @@ func (r *run) claim() (from, to, frontier int) {
 }
 
 // lead runs task, at the frontier already, without speculation. It reports
-// whether the caller is done with the task.
-func (r *run) lead(worker, task int) bool {
+// whether the caller is done with the task; then its followers are in the queue.
+func (r *run) lead(worker int, queue []int, task int) ([]int, bool) {
 	r.yield(worker)
 	if !r.baton.TryLock() {
-		return false
+		return queue, false
 	}
 	defer r.baton.Unlock()
 	if int(r.frontier.Load()) != task || r.stopped.Load() {
-		return false
+		return queue, false
 	}
 	r.program.Settle(worker, task)
 	r.result.Executions++
-	r.commit(worker, task, false)
-	return true
+	if r.commit(worker, task) {
+		queue = r.release(queue, task)
+		r.pass(task, false)
+	}
+	return queue, true
 }
 
 // advance commits executed tasks at the frontier. A worker that executes a task
@@ -303,7 +307,9 @@ func (r *run) advance(worker int) {
 				r.result.Executions++
 				r.result.Aborts++
 			}
-			r.commit(worker, task, aborted)
+			if r.commit(worker, task) {
+				r.pass(task, aborted)
+			}
 		}
 		r.yield(worker)
 		r.baton.Unlock()
@@ -315,14 +321,20 @@ func (r *run) ready() bool {
 	return frontier < r.plan.Tasks && !r.stopped.Load() && r.isExecuted(frontier)
 }
 
-// commit runs under the baton.
-func (r *run) commit(worker, task int, aborted bool) {
-	if !r.program.Commit(worker, task) {
+// commit runs under the baton and reports whether task is committed; if not, the
+// run ends.
+func (r *run) commit(worker, task int) bool {
+	done := r.program.Commit(worker, task)
+	if !done {
 		r.stopped.Store(true)
 		r.wake()
-		return
 	}
 	r.yield(worker)
+	return done
+}
+
+// pass moves the frontier past task, under the baton.
+func (r *run) pass(task int, aborted bool) {
 	r.frontier.Store(int64(task) + 1)
 	if r.wasteful(aborted) {
 		r.result.Wasteful = true

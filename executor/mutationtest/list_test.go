@@ -51,8 +51,13 @@ var mutants = []mutant{
 		pkg: "blockstm", run: schedules,
 	},
 	{
-		name: "a task that nobody claimed takes followers",
-		file: "blockstm/follow.go", old: "f.first[i].Store(pack(-1, closed))", new: "f.first[i].Store(0)",
+		name: "a follower that comes before its leader is opened is forgotten",
+		file: "blockstm/follow.go", old: "leaderOf(v) < task && !at", new: "!at",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "the frontier leaves a task that was led before its followers are released",
+		file: scheduler, old: "\t\tqueue = r.release(queue, task)\n\t\tr.pass(task, false)\n", new: "\t\tr.pass(task, false)\n\t\tr.yield(worker)\n\t\tqueue = r.release(queue, task)\n",
 		pkg: "blockstm", run: schedules,
 	},
 	{
@@ -62,7 +67,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "the frontier moves before the commit",
-		file: scheduler, old: "\tif !r.program.Commit(worker, task) {", new: "\tr.frontier.Store(int64(task) + 1)\n\tr.yield(worker)\n\tif !r.program.Commit(worker, task) {",
+		file: scheduler, old: "\tdone := r.program.Commit(worker, task)\n", new: "\tr.frontier.Store(int64(task) + 1)\n\tr.yield(worker)\n\tdone := r.program.Commit(worker, task)\n",
 		pkg: "blockstm", run: schedules,
 	},
 	{
