@@ -28,6 +28,12 @@ type candidate struct {
 	location
 
 	born, seen, written uint32
+
+	// shared are the arguments that all calls that touched it had in common. As
+	// long as there are any, a contract that is not the one called may be theirs:
+	// that many calls in a row trade on one pool does not mean that all do.
+	of     features
+	shared uint32
 }
 
 func (c *candidate) age(now uint32) uint32 { return now - c.born + 1 }
@@ -35,7 +41,9 @@ func (c *candidate) age(now uint32) uint32 { return now - c.born + 1 }
 // usual reports whether at least half of the calls since it was found touch it.
 func (c *candidate) usual(now uint32) bool { return 2*c.seen >= c.age(now) }
 
-func (c *candidate) confirmed(now uint32) bool { return c.seen >= confirmations && c.usual(now) }
+func (c *candidate) confirmed(now uint32) bool {
+	return c.seen >= confirmations && c.usual(now) && (c.address.kind != constant || c.shared == 0)
+}
 
 // learn takes in an observation.
 func (l *learner) learn(o *observation) {
@@ -57,6 +65,7 @@ func (l *learner) recognise(o *observation) {
 			continue
 		}
 		c.seen++
+		c.shared &= c.of.agreed(&o.features)
 		if t.Write {
 			c.written++
 		}
@@ -78,18 +87,19 @@ func (l *learner) explainPlain(o *observation) {
 			continue
 		}
 		if address, named := o.call.addressed(&t.Address); named {
-			l.suppose(t, location{address: address, slot: slotPath{root: operand{kind: constant, value: t.Slot}}})
+			l.suppose(o, t, location{address: address, slot: slotPath{root: operand{kind: constant, value: t.Slot}}})
 		}
 	}
 }
 
 // suppose adds a candidate for what t touched.
-func (l *learner) suppose(t *touch, at location) {
+func (l *learner) suppose(o *observation, t *touch, at location) {
 	t.explained = true
 	if slices.ContainsFunc(l.candidates, func(c candidate) bool { return c.location == at }) {
 		return
 	}
-	c := candidate{location: at, born: l.observed, seen: 1}
+	arguments := uint32(1)<<o.call.arguments() - 1
+	c := candidate{location: at, born: l.observed, seen: 1, of: o.features, shared: arguments << firstArgument}
 	if t.Write {
 		c.written = 1
 	}

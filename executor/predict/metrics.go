@@ -64,9 +64,9 @@ func (p *Predictor) Stats() Stats {
 	return Stats{p.counts.of(AccessList), p.counts.of(Static), p.counts.of(Learned)}
 }
 
-// Register registers the counters as metrics; r may be nil.
+// Register registers the counters as metrics; p and r may be nil.
 func (p *Predictor) Register(r prometheus.Registerer) error {
-	if r == nil {
+	if p == nil || r == nil {
 		return nil
 	}
 	desc := func(name, help string) *prometheus.Desc {

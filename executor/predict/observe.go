@@ -12,7 +12,7 @@ const maxObserved = 256
 // Observe learns from what a committed transaction really touched, and scores
 // what was predicted for it. It is meant for a sample of the transactions.
 func (p *Predictor) Observe(tx *motet.Tx, to *Target, touched []Access) {
-	if p.sources == 0 || len(touched) > maxObserved {
+	if len(touched) > maxObserved {
 		return
 	}
 	o := observation{predictor: p, touched: distinct(touched)}

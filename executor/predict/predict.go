@@ -46,8 +46,11 @@ type Predictor struct {
 	hashers sync.Pool
 }
 
-// New returns a predictor that knows nothing yet.
+// New returns a predictor that knows nothing yet, or nil if there are no sources.
 func New(sources Sources) *Predictor {
+	if sources&AllSources == 0 {
+		return nil
+	}
 	p := &Predictor{
 		sources: sources & AllSources,
 		seeds:   newSeeds(),

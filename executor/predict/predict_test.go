@@ -50,16 +50,8 @@ func TestSources(t *testing.T) {
 }
 
 func TestOff(t *testing.T) {
-	w, p := newWorld(t), New(0)
-	token := benchToken(t, w)
-	for i := range 10 {
-		tx := chain(w, token, i)
-		p.see(tx)
-		checkUnknown(t, p, tx)
-		checkUnknown(t, p, transaction{Tx: listed(token, token.Address, word(1)), to: token})
-	}
-	if s := p.Stats(); s != (Stats{}) {
-		t.Errorf("counted %+v", s)
+	if p := New(0); p != nil || p.Register(prometheus.NewRegistry()) != nil {
+		t.Errorf("without sources there is %v", p)
 	}
 }
 

@@ -138,7 +138,7 @@ func (l *learner) match(o *observation, h *common.Hash, path slotPath) (found bo
 		}
 		path.offsets[path.depth] = field
 		address, _ := o.call.addressed(&t.Address)
-		l.suppose(t, location{address: address, slot: path})
+		l.suppose(o, t, location{address: address, slot: path})
 		found = true
 	}
 	return found

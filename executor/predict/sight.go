@@ -90,7 +90,7 @@ func (l *learner) promote(o *observation) {
 		if address.kind != callee {
 			address = operand{kind: constant, value: common.BytesToHash(s.address[:])}
 		}
-		l.suppose(&touch{Access: Access{Write: true}}, location{address: address, slot: slotPath{root: operand{kind: constant, value: s.slot}}})
+		l.suppose(o, &touch{Access: Access{Write: true}}, location{address: address, slot: slotPath{root: operand{kind: constant, value: s.slot}}})
 		return true
 	})
 }

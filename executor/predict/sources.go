@@ -2,6 +2,7 @@ package predict
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"strings"
 )
@@ -76,5 +77,8 @@ func (s *Sources) Set(text string) error {
 	return err
 }
 
-// Type names the value in usage texts.
-func (s *Sources) Type() string { return "sources" }
+// Flag defines a flag named predict, whose default is AllSources.
+func (s *Sources) Flag(fs *flag.FlagSet) {
+	*s = AllSources
+	fs.Var(s, "predict", "what the parallel executor predicts conflicts from: `sources` out of access-list, static and learned, or off")
+}
