@@ -10,6 +10,7 @@ import (
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor/blockstm"
+	"github.com/motet-evm/motet/executor/predict"
 )
 
 // Parallel runs the transactions of a block speculatively on several workers.
@@ -50,6 +51,8 @@ type crew struct {
 	// What one block has learnt of conflicts is likely to hold for the next.
 	calm int // length of the next serial stretch
 	rest int // transactions left in the present one
+
+	hints hints
 }
 
 func (c *crew) mem() *memory { return c.state.memory }
@@ -62,7 +65,7 @@ func NewParallel(config Config) *Parallel {
 	}
 	e := &Parallel{schedule: config.Schedule}
 	e.warm = config.Warm
-	e.make = func() *crew { return newCrew(workers) }
+	e.make = func() *crew { return newCrew(workers, config.Predict) }
 	return e
 }
 
@@ -71,8 +74,8 @@ func NewParallel(config Config) *Parallel {
 // that is not committed.
 func Window(workers int) int { return 4 * batch * max(workers, 2) }
 
-func newCrew(workers int) *crew {
-	c := &crew{calm: calmMin, state: newTxState(newMemory()), records: make([]record, Window(workers))}
+func newCrew(workers int, predictor *predict.Predictor) *crew {
+	c := &crew{calm: calmMin, hints: hints{predictor: predictor}, state: newTxState(newMemory()), records: make([]record, Window(workers))}
 	c.state.memory.trace = newTrace(workers)
 	for range workers {
 		w := &worker{}
@@ -89,6 +92,7 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 		return nil, err
 	}
 	c := e.take(env)
+	c.hints.drop()
 	b := open(env, c.state, func() { e.giveBack(c) })
 	p := &parallelBlock{block: b, crew: c, schedule: e.schedule}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsAmsterdam && !b.rules.IsEIP4762
@@ -131,6 +135,12 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 	defer p.memory.trace.slice(len(txs))()
 	for at := 0; at < len(txs); {
 		alone, why := p.alone(len(txs) - at)
+		hinted := 0
+		if alone == 0 {
+			if hinted, alone = p.consult(txs[at:]); alone > 0 {
+				why = "conflicts"
+			}
+		}
 		var (
 			n, want int
 			err     error
@@ -141,7 +151,7 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 			p.memory.trace.alone(why, n)
 			p.rest = max(0, p.rest-n)
 		} else {
-			n, want, err = p.speculate(ctx, txs[at:], strict, out)
+			n, want, err = p.speculate(ctx, txs[at:], hinted, strict, out)
 		}
 		if err != nil {
 			p.fail()
@@ -153,7 +163,36 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 			break
 		}
 	}
+	p.hints.learn(p.memory)
 	return out, nil
+}
+
+// consult asks for hints while conflicts are known. It returns how many of txs to
+// speculate with by them, or how many to run serially; neither if speculation goes
+// on as usual.
+func (p *parallelBlock) consult(txs []*motet.Tx) (hinted, alone int) {
+	if p.schedule != WherePays && p.hints.predictor != nil {
+		txs = txs[:min(len(txs), stretch)]
+		p.hints.foresee(p.memory, txs)
+		return len(txs), 0
+	}
+	if p.hints.rest == 0 {
+		return 0, 0
+	}
+	txs = txs[:min(len(txs), p.hints.rest, stretch)]
+	o := p.hints.foresee(p.memory, txs)
+	if float64(o.foreseen) < minForeseen*float64(len(txs)) || o.width < minWidth {
+		p.hints.rest = 0
+		p.calmDown()
+		return 0, min(len(txs), p.rest)
+	}
+	p.hints.rest -= len(txs)
+	return len(txs), 0
+}
+
+// calmDown lets a stretch run serially, since speculation did not pay.
+func (p *parallelBlock) calmDown() {
+	p.rest, p.calm = p.calm, min(calmGrow*p.calm, calmMax)
 }
 
 // alone returns how many of the next n transactions run serially, and why.
@@ -175,7 +214,12 @@ func (p *parallelBlock) alone(n int) (int, string) {
 // speculate runs txs until they end, the block's gas ends the slice, or
 // speculation is no use. It returns how many transactions it considered and how
 // many it should have: less than that ends the slice.
-func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, strict bool, out *Slice) (n, want int, err error) {
+//
+// There are hints for the first hinted of them, if any; then it goes no further.
+func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, hinted int, strict bool, out *Slice) (n, want int, err error) {
+	if hinted > 0 {
+		txs = txs[:hinted]
+	}
 	s := &speculation{
 		parallelBlock: p,
 		txs:           txs,
@@ -183,8 +227,9 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, strict b
 		out:           out,
 		receipts:      make([]types.Receipt, len(txs)),
 		first:         p.memory.trace.next,
+		lost:          -1,
 	}
-	result, err := blockstm.Run(ctx, p.plan(len(txs)), s)
+	result, err := blockstm.Run(ctx, p.plan(len(txs), hinted > 0), s)
 	n = result.Committed
 	p.tasks += n
 	out.Stats.Executions += result.Executions
@@ -202,21 +247,31 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, strict b
 		done, err := p.serially(ctx, txs[n:n+1], strict, out)
 		p.memory.trace.alone(out.Stats.Fallback, done)
 		return n + done, n + 1, err
+	case result.Wasteful && hinted == 0 && p.hints.predictor != nil:
+		p.hints.learn(p.memory)
+		p.hints.rest, p.calm = p.calm, min(calmGrow*p.calm, calmMax)
 	case result.Wasteful:
-		p.rest, p.calm = p.calm, min(calmGrow*p.calm, calmMax)
-	default:
+		p.hints.rest = 0
+		p.calmDown()
+	case hinted == 0:
 		p.calm = calmMin
 	}
 	return n, n, nil
 }
 
-func (p *parallelBlock) plan(tasks int) blockstm.Plan {
+func (p *parallelBlock) plan(tasks int, hinted bool) blockstm.Plan {
 	plan := blockstm.Plan{
 		Tasks:   tasks,
 		Workers: min(len(p.workers), tasks),
-		Window:  len(p.records),
+		Window:  Window(len(p.workers)),
 		Batch:   batch,
 		Idle:    func(worker int) { p.memory.trace.lanes[worker].Rest() },
+	}
+	if hinted {
+		plan.After, plan.Window = p.hints.next, hintWindow*len(p.workers)
+		for len(p.records) < plan.Window {
+			p.records = append(p.records, record{})
+		}
 	}
 	switch p.schedule {
 	case WherePays:

@@ -1,6 +1,10 @@
 package executor
 
-import "context"
+import (
+	"context"
+
+	"github.com/motet-evm/motet/executor/predict"
+)
 
 // Config sets up an executor.
 type Config struct {
@@ -13,6 +17,9 @@ type Config struct {
 	Warm bool
 	// Schedule is when Parallel speculates. Serial ignores it.
 	Schedule Schedule
+	// Predict, unless it is nil, tells Parallel what transactions touch, once
+	// they conflict. Serial ignores it.
+	Predict *predict.Predictor
 }
 
 // Schedule says when [Parallel] speculates. Results do not depend on it.

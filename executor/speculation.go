@@ -36,6 +36,7 @@ type speculation struct {
 	first    int // place of txs[0] in the block's stream
 
 	// Written by the holder of the frontier.
+	lost     int // last task whose execution did not hold
 	err      error
 	cut      bool
 	destroys bool
@@ -191,6 +192,7 @@ func (s *speculation) Holds(worker, task int) bool {
 	if s.holds(task) {
 		return true
 	}
+	s.lost = task
 	s.abort(worker, task)
 	return false
 }
@@ -281,6 +283,7 @@ func (s *speculation) Commit(_, task int) bool {
 		}
 	}
 	s.memory.log.committed(&r.footprint, uint32(len(s.included)+1))
+	s.hints.sample(tx, &r.footprint, len(s.included), s.lost == task)
 	s.include(tx, receipt, s.out)
 	return true
 }

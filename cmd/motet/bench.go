@@ -16,6 +16,7 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 	workloads := fs.String("workload", "", "comma-separated `names` (empty: all): "+strings.Join(execbench.Workloads(), ", "))
 	fs.Uint64Var(&cfg.Gas, "gas", 1_000_000_000, "gas per block")
 	workers := fs.String("workers", "1,2", "comma-separated `counts` of workers")
+	cfg.Predict.Flag(fs)
 	fs.IntVar(&cfg.Rounds, "rounds", 5, "rounds; medians count")
 	fs.StringVar(&cfg.Artifacts, "artifacts", "node_modules", "`folder` of npm packages; the uniswap workloads need @uniswap/v3-core 1.0.1 in it")
 	simulate := fs.String("simulate", "4,8,16,32,64", "comma-separated `counts` of workers to reckon the speed-up for that the block's dependencies allow (empty: none; not with --amsterdam)")

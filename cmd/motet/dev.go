@@ -20,6 +20,7 @@ import (
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/api"
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/executor/predict"
 	execution "github.com/motet-evm/motet/executor/report"
 	"github.com/motet-evm/motet/internal/chain"
 	"github.com/motet-evm/motet/internal/eventlog"
@@ -239,10 +240,14 @@ func (n *node) build(ctx context.Context, deps *api.Deps) error {
 	if err != nil {
 		return err
 	}
+	exec, err := n.executor()
+	if err != nil {
+		return err
+	}
 	n.cfg.sequencer.EvidenceDir = n.cfg.datadir
 	seq, err := sequencer.New(n.cfg.sequencer, sequencer.Deps{
 		Rollup: n.rollup, Origin: origin, L1: n.originSource(), Log: sequencer.OverLog(log), Chain: n.chain,
-		Pool: pool, Intake: intake, Executor: n.executor(), Opinion: executor.NewSerial(executor.Config{}),
+		Pool: pool, Intake: intake, Executor: exec, Opinion: executor.NewSerial(executor.Config{}),
 		Reports: reports, Logger: n.log, Registerer: n.registry,
 	})
 	if err != nil {
@@ -300,11 +305,15 @@ func (n *node) openLog(ctx context.Context) (*eventlog.Conn, error) {
 	return conn, nil
 }
 
-func (n *node) executor() executor.Executor {
+func (n *node) executor() (executor.Executor, error) {
 	if n.cfg.executor == "serial" {
-		return executor.NewSerial(executor.Config{})
+		return executor.NewSerial(executor.Config{}), nil
 	}
-	return executor.NewParallel(executor.Config{Workers: n.cfg.workers, Warm: true})
+	predictor := predict.New(n.cfg.predict)
+	if err := predictor.Register(n.registry); err != nil {
+		return nil, fmt.Errorf("register the metrics of predictions: %w", err)
+	}
+	return executor.NewParallel(executor.Config{Workers: n.cfg.workers, Warm: true, Predict: predictor}), nil
 }
 
 // originSource is where the sequencer learns of L1 blocks.

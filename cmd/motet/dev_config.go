@@ -20,6 +20,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet/api"
+	"github.com/motet-evm/motet/executor/predict"
 	"github.com/motet-evm/motet/internal/chain"
 	"github.com/motet-evm/motet/internal/wallet"
 	"github.com/motet-evm/motet/mempool"
@@ -62,6 +63,7 @@ type devConfig struct {
 
 	workers  int
 	executor string
+	predict  predict.Sources
 
 	l1        string
 	l1Beacon  string
@@ -96,6 +98,7 @@ func (c *devConfig) register(fs *flag.FlagSet) {
 	fs.Uint64Var(&c.gasLimit, "gas-limit", 1_000_000_000, "block gas limit to aim for")
 	fs.IntVar(&c.workers, "workers", runtime.GOMAXPROCS(0), "workers of the parallel executor")
 	fs.StringVar(&c.executor, "executor", "parallel", "parallel or serial")
+	c.predict.Flag(fs)
 	fs.StringVar(&c.l1, "l1", "embedded", "embedded, off, or the `URL` of an L1 node")
 	fs.StringVar(&c.l1Beacon, "l1.beacon", "", "`URL` of the L1's beacon API (empty: the L1's own)")
 	fs.StringVar(&c.l1KeyFile, "l1.key-file", "", "`file` with the batcher's L1 key in hex (empty: a known dev key; dev L1s only)")

@@ -21,6 +21,7 @@ import (
 func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) error {
 	var cfg replay.Config
 	fs.IntVar(&cfg.Workers, "workers", runtime.GOMAXPROCS(0), "workers of the parallel executor")
+	cfg.Predict.Flag(fs)
 	fs.StringVar(&cfg.Executor, "executor", replay.Both, "both, parallel or serial")
 	fs.IntVar(&cfg.Rounds, "rounds", 1, "times each block is run; medians count")
 	asJSON := fs.Bool("json", false, "one JSON object a line")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/executor/predict"
 	"github.com/motet-evm/motet/internal/chain"
 	"github.com/motet-evm/motet/internal/replica"
 	"github.com/motet-evm/motet/internal/service"
@@ -29,6 +30,7 @@ type verifierConfig struct {
 	untilSafe                uint64
 	timeout                  time.Duration
 	workers                  int
+	predict                  predict.Sources
 	json                     bool
 }
 
@@ -42,6 +44,7 @@ func (c *verifierConfig) register(fs *flag.FlagSet) {
 	fs.Uint64Var(&c.untilSafe, "until-safe", 0, "end when this block is safe (0: go on)")
 	fs.DurationVar(&c.timeout, "timeout", 0, "with --until-safe: give up after this time (0: never)")
 	fs.IntVar(&c.workers, "workers", runtime.GOMAXPROCS(0), "workers of the parallel executor")
+	c.predict.Flag(fs)
 	fs.BoolVar(&c.json, "json", false, "one JSON object a block")
 }
 
@@ -128,7 +131,7 @@ func assembleVerifier(ctx context.Context, cfg *verifierConfig, io streams, g *s
 	g.Defer("chain", c.Close)
 	reader := l1bridge.NewReader(client, l1bridge.ReaderConfig{Inbox: rollup.Inbox, ConfirmationDepth: rollup.ConfirmationDepth})
 	rep, err := replica.New(replica.Config{Build: true, Checkpoint: checkpointPath(cfg.datadir)}, replica.Deps{
-		Rollup: rollup, L1: reader, Chain: c, Executor: executor.NewParallel(executor.Config{Workers: cfg.workers}), Log: log,
+		Rollup: rollup, L1: reader, Chain: c, Executor: executor.NewParallel(executor.Config{Workers: cfg.workers, Predict: predict.New(cfg.predict)}), Log: log,
 	})
 	if err != nil {
 		return fmt.Errorf("make the replica: %w", err)

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/executor/predict"
 )
 
 // engines are the executors under test. A warm one keeps what earlier blocks
 // read and wrote, and goes back when it runs the same block again.
 func engines() []engine {
-	return append(named(executor.NewSerial(executor.Config{}), executor.Config{}, "serial"), parallel(
+	list := append(named(executor.NewSerial(executor.Config{}), executor.Config{}, "serial"), parallel(
 		executor.Config{Workers: 1},
 		executor.Config{Workers: 2, Warm: true},
 		executor.Config{Workers: 4},
@@ -19,6 +20,11 @@ func engines() []engine {
 		executor.Config{Workers: 4, Schedule: executor.Always},
 		executor.Config{Workers: 1, Schedule: executor.Backwards},
 		executor.Config{Workers: 4, Schedule: executor.Backwards, Warm: true},
+	)...)
+	return append(list, predicting(
+		executor.Config{Workers: 2},
+		executor.Config{Workers: 4, Schedule: executor.Always, Warm: true},
+		executor.Config{Workers: 2, Schedule: executor.Backwards},
 	)...)
 }
 
@@ -31,6 +37,7 @@ func everyEngine() []engine {
 		for _, workers := range []int{1, 2, 4, 8} {
 			warm := workers == 2 || workers == 8
 			list = append(list, parallel(executor.Config{Workers: workers, Schedule: schedule, Warm: warm})...)
+			list = append(list, predicting(executor.Config{Workers: workers, Schedule: schedule, Warm: !warm})...)
 		}
 	}
 	return list
@@ -40,6 +47,18 @@ func parallel(configs ...executor.Config) []engine {
 	var list []engine
 	for _, c := range configs {
 		list = append(list, named(executor.NewParallel(c), c, "parallel")...)
+	}
+	return list
+}
+
+// predicting is parallel with hints from all that is predicted.
+func predicting(configs ...executor.Config) []engine {
+	var list []engine
+	for _, c := range configs {
+		c.Predict = predict.New(predict.AllSources)
+		e := executor.NewParallel(c)
+		c.Predict = nil // its address says nothing
+		list = append(list, named(e, c, "predicting")...)
 	}
 	return list
 }

@@ -141,7 +141,7 @@ func newPeers(ctx context.Context, s *scenario, workers []int) (p *peers, err er
 	p.states = state.NewDatabase(p.serially.TrieDB(), p.serially.CodeDB())
 	s.parent = p.serially.Genesis().Header()
 	s.header.ParentHash = s.parent.Hash()
-	if p.bench, err = newBench(ctx, s, workers); err != nil {
+	if p.bench, err = newBench(ctx, s, workers, 0); err != nil {
 		return nil, err
 	}
 	if err := p.agree(ctx); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/math"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
@@ -85,31 +86,53 @@ func tokens(choose pairs) builder {
 	}
 }
 
-// swaps trades on so many pools in turn, each trader once; on one pool each, if
-// pools is 0. Each pool has two tokens of its own; the code is shared.
-func swaps(pools int) builder {
+// swaps trades on so many pools in turn, each trader once, so many times in a row
+// on each; on a pool of its own each, if pools is 0. Each pool has two tokens of
+// its own; the code is shared.
+func swaps(pools, row int) builder {
 	return func(s *scenario) error {
-		n := int(s.gas / swapGas)
-		s.trade(n, cmp.Or(pools, n))
+		s.trade(pools, row, nil)
 		return nil
 	}
 }
 
-func (s *scenario) trade(n, pools int) {
+// declaredSwaps is swaps with an access list (EIP-2930) of what all trades on a
+// pool write.
+func declaredSwaps(pools, row int) builder {
+	return func(s *scenario) error {
+		s.trade(pools, row, func(pool int) (list types.AccessList) {
+			addr := address("pool", pool)
+			list = append(list, types.AccessTuple{Address: addr, StorageKeys: []common.Hash{word(0), word(3), word(4), word(5)}})
+			for side := range 2 {
+				list = append(list, types.AccessTuple{Address: poolToken(pool, side), StorageKeys: []common.Hash{balanceSlot(addr)}})
+			}
+			return list
+		})
+		return nil
+	}
+}
+
+func (s *scenario) trade(pools, row int, declare func(pool int) types.AccessList) {
+	n := int(s.gas / swapGas)
+	pools = cmp.Or(pools, n)
 	for i := range pools {
 		s.addPool(i)
 	}
 	for i := range n {
-		pool, trader := i%pools, s.fund(address("from", i))
+		pool, trader := i/row%pools, s.fund(address("from", i))
 		for side := range 2 {
 			s.supply(poolToken(pool, side), trader, address("pool", pool), plenty, common.BigToHash(math.MaxBig256))
 		}
-		s.add(call{
+		c := call{
 			from: trader,
 			to:   address("pool", pool),
 			gas:  3 * swapGas,
 			data: calldata("swap(bool,uint256,uint256)", word(uint64(i/pools%2)), word(uint64(1000+i%777)), word(1)),
-		})
+		}
+		if declare != nil {
+			c.access = declare(pool)
+		}
+		s.add(c)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/executor/predict"
 	"github.com/motet-evm/motet/internal/oracle"
 )
 
@@ -24,13 +25,13 @@ type bench struct {
 	gas    uint64
 }
 
-func newBench(ctx context.Context, s *scenario, workers []int) (*bench, error) {
+func newBench(ctx context.Context, s *scenario, workers []int, sources predict.Sources) (*bench, error) {
 	b := &bench{
 		s:      s,
 		serial: executor.NewSerial(executor.Config{Warm: true}),
 	}
 	for _, n := range workers {
-		b.parallel = append(b.parallel, executor.NewParallel(executor.Config{Workers: n, Warm: true}))
+		b.parallel = append(b.parallel, executor.NewParallel(executor.Config{Workers: n, Warm: true, Predict: predict.New(sources)}))
 	}
 	for _, tx := range s.txs {
 		tx.Hash() // is cached from here on, as it is after admission

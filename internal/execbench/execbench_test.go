@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/executor/predict"
 )
 
 const nodeModules = "../../node_modules"
@@ -134,6 +135,9 @@ func TestGraphs(t *testing.T) {
 		"amm":                     one,
 		"amm-one-pool":            all,
 		"amm-100-pools":           func(n int) int { return (n + 99) / 100 },
+		"erc20-rows":              func(n int) int { return min(n, 64) },
+		"amm-rows":                func(n int) int { return min(n, 64) },
+		"amm-rows-declared":       func(n int) int { return min(n, 64) },
 		"conflict-bomb":           all,
 		"half-invalid":            one,
 	} {
@@ -147,6 +151,56 @@ func TestGraphs(t *testing.T) {
 			}
 			if want, got := float64(chain(len(g.costs))), g.critical(); got != want {
 				t.Errorf("the longest chain of %d is %v, want %v", len(g.costs), got, want)
+			}
+		})
+	}
+}
+
+// TestPredictions: where neighbours conflict and others do not, each source of
+// predictions saves nearly all executions that would be lost and nearly all
+// serial stretches; without one, or where it knows nothing, the executor gives up.
+func TestPredictions(t *testing.T) {
+	for _, c := range []struct {
+		workload string
+		sources  predict.Sources
+		parallel bool
+	}{
+		{"amm-rows-declared", predict.AccessList, true},
+		{"amm-rows-declared", predict.Static, false},
+		{"amm-rows-declared", 0, false},
+		{"erc20-rows", predict.Static, true},
+		{"erc20-rows", predict.Learned, true},
+		{"erc20-rows", predict.AccessList, false},
+		{"erc20-rows", 0, false},
+		{"amm-rows", predict.Learned, true},
+		{"amm-rows", predict.AllSources, true},
+		{"amm-rows", 0, false},
+		{"uniswap-100-pools", predict.Learned, true},
+		{"uniswap-100-pools", predict.AllSources, true},
+		{"uniswap-100-pools", 0, false},
+		{"erc20-hot", predict.AllSources, false}, // nothing to be had
+	} {
+		t.Run(c.workload+" "+c.sources.String(), func(t *testing.T) {
+			b := newTestBench(t, c.workload, 200_000_000)
+			e := executor.NewParallel(executor.Config{Workers: 2, Warm: true, Predict: predict.New(c.sources)})
+			var aborts, alone int
+			for range 4 {
+				open, slice, err := b.runOurs(t.Context(), e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := open.Finish(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+				aborts, alone = slice.Stats.Aborts, 0
+				for _, s := range open.Report().Solos {
+					alone += s.Transactions
+				}
+			}
+			n := len(b.s.txs)
+			t.Logf("of %d transactions %d ran serially, %d executions were lost", n, alone, aborts)
+			if is := alone < n/4; is != c.parallel || 20*aborts > n {
+				t.Errorf("of %d transactions %d ran serially, %d executions were lost", n, alone, aborts)
 			}
 		})
 	}
@@ -177,7 +231,7 @@ func newTestBench(t *testing.T, name string, gas uint64) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := newBench(t.Context(), s, []int{1})
+	b, err := newBench(t.Context(), s, []int{1}, predict.AllSources)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +278,7 @@ func TestFailedCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.state.Accounts[address("token", 0)].Storage[balanceSlot(address("from", 3))] = common.Hash{}
-	b, err := newBench(t.Context(), s, []int{1})
+	b, err := newBench(t.Context(), s, []int{1}, predict.AllSources)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/motet-evm/motet/executor/predict"
 )
 
 // Config says what to measure.
@@ -17,6 +19,8 @@ type Config struct {
 	Gas uint64
 	// Workers are the worker counts to measure the parallel executor with.
 	Workers []int
+	// Predict is what the parallel executor predicts conflicts from.
+	Predict predict.Sources
 	// Rounds is how many runs of each engine count; medians are reported. Rounds
 	// in which other processes keep the machine busy are repeated, up to twice.
 	Rounds int
@@ -141,7 +145,7 @@ func measure(ctx context.Context, c Config, name string, report func(Result)) er
 	if err != nil {
 		return err
 	}
-	b, err := newBench(ctx, s, c.Workers)
+	b, err := newBench(ctx, s, c.Workers, c.Predict)
 	if err != nil {
 		return err
 	}

@@ -110,6 +110,8 @@ type call struct {
 	value uint64
 	gas   uint64
 	data  []byte
+
+	access types.AccessList
 }
 
 // add appends a transaction with the sender's next nonce.
@@ -130,9 +132,12 @@ func (s *scenario) addAt(c call, nonce uint64) {
 		To:        &c.to,
 		Value:     new(big.Int).SetUint64(c.value),
 		Data:      c.data,
-		V:         new(big.Int),
-		R:         big.NewInt(int64(len(s.txs) + 1)),
-		S:         big.NewInt(1),
+
+		AccessList: c.access,
+
+		V: new(big.Int),
+		R: big.NewInt(int64(len(s.txs) + 1)),
+		S: big.NewInt(1),
 	})
 	s.txs = append(s.txs, motet.NewTx(tx, c.from))
 }

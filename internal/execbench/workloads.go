@@ -31,12 +31,15 @@ func workloads() []workload {
 		{name: "erc20-hot", build: tokens(toOne)},
 		{name: "erc20-chain", build: tokens(chained)},
 		{name: "erc20-mixed", build: tokens(mixed)},
+		{name: "erc20-rows", build: tokens(inRows)},
 		{name: "uniswap", build: uniswap(0, 1)},
 		{name: "uniswap-one-pool", build: uniswap(1, 1)},
 		{name: "uniswap-100-pools", build: uniswap(100, 64)},
-		{name: "amm", build: swaps(0)},
-		{name: "amm-one-pool", build: swaps(1)},
-		{name: "amm-100-pools", build: swaps(100)},
+		{name: "amm", build: swaps(0, 1)},
+		{name: "amm-one-pool", build: swaps(1, 1)},
+		{name: "amm-100-pools", build: swaps(100, 1)},
+		{name: "amm-rows", build: swaps(100, 64)},
+		{name: "amm-rows-declared", build: declaredSwaps(100, 64)},
 		{name: "conflict-bomb", build: bombs},
 		{name: "half-invalid", building: true, build: halfInvalid},
 	}
@@ -57,6 +60,7 @@ type pairs func(i, n int) (from, to common.Address)
 func distinct(i, _ int) (from, to common.Address) { return address("from", i), address("to", i) }
 func toOne(i, _ int) (from, to common.Address)    { return address("from", i), address("to", 0) }
 func fromOne(i, _ int) (from, to common.Address)  { return address("from", 0), address("to", i) }
+func inRows(i, _ int) (from, to common.Address)   { return address("from", i), address("to", i/64) }
 func chained(i, _ int) (from, to common.Address)  { return address("from", i), address("from", i+1) }
 
 // mixed pays among a quarter as many accounts as there are transactions, a

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/executor/predict"
 )
 
 // Choices of Config.Executor.
@@ -28,6 +29,8 @@ type Config struct {
 	// Executor is Both, Parallel or Serial; empty means Both. Geth's serial
 	// path runs in any case.
 	Executor string
+	// Predict is what the parallel executor predicts conflicts from.
+	Predict predict.Sources
 	// Rounds is how often each block is timed; the medians count. Zero means once.
 	Rounds int
 }
@@ -173,7 +176,7 @@ func newRunner(c Config) *runner {
 		if workers == 0 {
 			workers = runtime.GOMAXPROCS(0)
 		}
-		r.engines = append(r.engines, engine{name: Parallel, exec: ours(executor.NewParallel(executor.Config{Workers: workers}))})
+		r.engines = append(r.engines, engine{name: Parallel, exec: ours(executor.NewParallel(executor.Config{Workers: workers, Predict: predict.New(c.Predict)}))})
 	}
 	return r
 }

@@ -1,0 +1,159 @@
+package executor
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/predict"
+)
+
+const (
+	// stretch is how many transactions are looked at together for what follows
+	// what, and hintWindow how many each worker may look ahead by that.
+	stretch    = 4096
+	hintWindow = 64
+	// minForeseen is the share of a stretch that something must be known of, and
+	// minWidth how many transactions must be able to run at a time, on average:
+	// with less the stretch runs serially.
+	minForeseen = 0.5
+	minWidth    = 1.3
+	// Of those that hold the predictor learns from one in sampleRate, of the
+	// others from the first maxLost of each attempt.
+	sampleRate = 512
+	maxLost    = 8
+)
+
+// hints tells which transactions of a stretch are expected to read what an
+// earlier one writes. It is kept from block to block.
+type hints struct {
+	predictor *predict.Predictor // nil if nothing is predicted
+
+	rest int // transactions left to ask hints for: as long as conflicts are known
+
+	keys    []predict.Key
+	after   []int32
+	depth   []int32
+	writers map[uint64]int32
+	samples []sample
+	lost    int // samples of transactions whose execution did not hold
+}
+
+// sample is a committed transaction for the predictor to learn from.
+type sample struct {
+	tx      *motet.Tx
+	touched []predict.Access
+}
+
+// outlook is what the hints for a stretch amount to.
+type outlook struct {
+	foreseen int     // transactions of which something is known
+	width    float64 // transactions for each one in the longest chain
+}
+
+func (h *hints) next(task int) int { return int(h.after[task]) }
+
+// target returns the contract that tx calls, nil if there is none or it cannot
+// be read now.
+func (m *memory) target(tx *motet.Tx) *predict.Target {
+	to := tx.Call().To
+	if to == nil {
+		return nil
+	}
+	c := m.peek(to)
+	blob, err := m.blob(*to, c)
+	if err != nil || c == nil {
+		return nil
+	}
+	if delegate, ok := types.ParseDelegation(blob); ok {
+		c = m.peek(&delegate)
+		if blob, err = m.blob(delegate, c); err != nil || c == nil {
+			return nil
+		}
+	}
+	return &predict.Target{Address: *to, CodeHash: c.hash, Code: blob}
+}
+
+// peek returns the committed code of an account, nil if it has none or cannot be
+// read now.
+func (m *memory) peek(addr *common.Address) *code {
+	e, err := m.account(addr, m.seeds.address(addr))
+	if err != nil {
+		return nil
+	}
+	return e.cell.Committed().Value.code
+}
+
+// foresee fills in after for txs.
+func (h *hints) foresee(m *memory, txs []*motet.Tx) outlook {
+	h.after, h.depth = h.after[:0], h.depth[:0]
+	if h.writers == nil {
+		h.writers = make(map[uint64]int32, stretch)
+	}
+	clear(h.writers)
+	var (
+		out     outlook
+		deepest int32
+		last    common.Address
+		target  *predict.Target
+	)
+	for i, tx := range txs {
+		if to := tx.Call().To; to == nil || target == nil || *to != last {
+			if target = m.target(tx); target != nil {
+				last = target.Address
+			}
+		}
+		after, depth := int32(-1), int32(1)
+		keys, ok := h.predictor.Keys(h.keys[:0], tx, target)
+		h.keys = keys
+		if ok {
+			out.foreseen++
+		}
+		for _, k := range keys {
+			if w, ok := h.writers[k.Hash]; ok {
+				after, depth = max(after, w), max(depth, h.depth[w]+1)
+			}
+			if k.Write {
+				h.writers[k.Hash] = int32(i) //nolint:gosec // a stretch is short
+			}
+		}
+		h.after, h.depth = append(h.after, after), append(h.depth, depth)
+		deepest = max(deepest, depth)
+	}
+	out.width = float64(len(txs)) / float64(max(deepest, 1))
+	return out
+}
+
+// sample keeps what a committed transaction touched, now and then. place is its
+// index in the block; lost tells that an execution of it did not hold.
+func (h *hints) sample(tx *motet.Tx, f *footprint, place int, lost bool) {
+	switch {
+	case h.predictor == nil || f.nSlots == 0:
+		return
+	case lost && h.lost < maxLost:
+		h.lost++
+	case place%sampleRate != 0:
+		return
+	}
+	s := sample{tx: tx, touched: make([]predict.Access, 0, f.nSlots)}
+	for _, l := range f.slots[:f.nSlots] {
+		if l.entry != nil {
+			s.touched = append(s.touched, predict.Access{Address: l.account.addr, Slot: l.entry.key.key, Write: l.value != l.base})
+		}
+	}
+	h.samples = append(h.samples, s)
+}
+
+// learn hands the samples to the predictor.
+func (h *hints) learn(m *memory) {
+	for i := range h.samples {
+		s := &h.samples[i]
+		h.predictor.Observe(s.tx, m.target(s.tx), s.touched)
+	}
+	h.drop()
+}
+
+func (h *hints) drop() {
+	clear(h.samples)
+	h.samples, h.lost = h.samples[:0], 0
+}
