@@ -50,7 +50,7 @@ type lane struct {
 	evm     *vm.EVM
 	message message
 	scratch core.GasPool
-	seen    *accountVersion // what prefetch looked at last
+	seen    uint64 // sum of what prefetch looked at, which keeps the looks alive
 
 	price     *big.Int // the last receipt's, which the next one often shares
 	priceWord uint256.Int

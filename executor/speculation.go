@@ -66,13 +66,17 @@ func (l *lane) prefetch(txs []*motet.Tx) {
 			n++
 		}
 	}
-	var seen *accountVersion
-	for _, e := range ahead[:n] {
+	var values [2 * batch]*accountVersion
+	for i, e := range ahead[:n] {
 		if e != nil {
-			seen = e.cell.Committed()
+			values[i] = e.cell.Committed()
 		}
 	}
-	l.seen = seen
+	for _, v := range values[:n] {
+		if v != nil {
+			l.seen += v.Value.balance[0] + v.Value.nonce
+		}
+	}
 }
 
 // Execute implements blockstm.Program.

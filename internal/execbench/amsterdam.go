@@ -284,9 +284,12 @@ func (p *peers) timeMaking(ctx context.Context, e executor.Executor) (m made, er
 		slice *executor.Slice
 	)
 	m.whole, err = timed(func() error {
+		open, err := p.openOurs(ctx, e)
+		if err != nil {
+			return err
+		}
 		start := time.Now()
-		var open executor.Block
-		if open, slice, err = p.runOurs(ctx, e); err != nil {
+		if slice, err = p.transactions(ctx, open); err != nil {
 			return err
 		}
 		m.alone = time.Since(start).Seconds()

@@ -105,22 +105,30 @@ func (b *bench) openGeth(db *state.StateDB, keys oracle.Keys) *oracle.Block {
 
 // runOurs executes the block with an executor.
 func (b *bench) runOurs(ctx context.Context, e executor.Executor) (executor.Block, *executor.Slice, error) {
-	open, err := e.Open(ctx, executor.Env{
+	open, err := b.openOurs(ctx, e)
+	if err != nil {
+		return nil, nil, err
+	}
+	slice, err := b.transactions(ctx, open)
+	return open, slice, err
+}
+
+func (b *bench) openOurs(ctx context.Context, e executor.Executor) (executor.Block, error) {
+	return e.Open(ctx, executor.Env{
 		Config:    b.s.config,
 		Header:    b.s.header,
 		Parent:    b.s.parent,
 		State:     b.s.state,
 		BlockHash: b.s.blockHash,
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	run := open.Verify
+}
+
+// transactions executes the block's transactions.
+func (b *bench) transactions(ctx context.Context, open executor.Block) (*executor.Slice, error) {
 	if b.s.building {
-		run = open.Run
+		return open.Run(ctx, b.s.txs)
 	}
-	slice, err := run(ctx, b.s.txs)
-	return open, slice, err
+	return open.Verify(ctx, b.s.txs)
 }
 
 // agree runs every engine once and compares what they leave behind.

