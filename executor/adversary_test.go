@@ -177,7 +177,9 @@ func (v *adversary) compare(tx *motet.Tx, before, now *oracle.Memory) error {
 		s.Withdraw(0)
 		s.Settle(0, 0)
 	}
-	if !s.Commit(0, 0) && s.destroys {
+	committed := s.Commit(0, 0)
+	p.memory.settleFees()
+	if !committed && s.destroys {
 		if got, err = open.Run(context.Background(), []*motet.Tx{tx}); err != nil {
 			return err
 		}

@@ -126,14 +126,18 @@ func (g *accessLog) settled(f *footprint, index uint32) {
 	}
 }
 
-// committed logs what ran speculatively and was committed by its versions.
-func (g *accessLog) committed(f *footprint, index uint32) {
+// committed logs what ran speculatively and was committed by its versions. earned
+// is what the coinbase has now, if it was paid.
+func (g *accessLog) committed(f *footprint, index uint32, earned *uint256.Int) {
 	for _, a := range f.accounts[:f.nAccounts] {
 		if a.flags&isLoaded == 0 {
 			continue
 		}
 		n := g.account(a.entry)
 		if a.version == nil {
+			if a.flags&isPaid != 0 && !a.balance.IsZero() {
+				g.balances = append(g.balances, balanceAccess{n, index, *earned})
+			}
 			continue
 		}
 		is, write := &a.version.Value, &a.version.Write

@@ -9,6 +9,9 @@ import (
 // the memory meanwhile, and the transaction ran on committed values.
 func (s *txState) commit(rules *params.Rules) {
 	for _, a := range s.accounts[:s.nAccounts] {
+		if a.flags&isPaid != 0 {
+			a.resolve()
+		}
 		if a.mutations > 0 && a.flags&isPresent != 0 && a.entry != nil {
 			s.commitAccount(a, rules)
 		}

@@ -135,6 +135,7 @@ type memory struct {
 	wiped           bool // some account with storage may have been destroyed
 	trace           trace
 	log             *accessLog
+	fees            fees
 
 	// What changed since the last view of the block.
 	freshAccounts []*accountEntry
@@ -152,7 +153,7 @@ func (m *memory) reset(root common.Hash, reader state.Reader) {
 
 func (m *memory) start(root common.Hash, reader state.Reader) {
 	m.root, m.sealed, m.outcome = root, common.Hash{}, nil
-	m.reader, m.wiped = reader, false
+	m.reader, m.wiped, m.fees = reader, false, fees{}
 	m.trace.start()
 	m.log = newAccessLog(m.log)
 	clear(m.changedAccounts)

@@ -97,6 +97,12 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 	p := &parallelBlock{block: b, crew: c, schedule: e.schedule}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsAmsterdam && !b.rules.IsEIP4762
 	b.fast, b.hands = p.possible, len(c.workers)
+	if p.possible {
+		if err := b.memory.collect(b.context.Coinbase); err != nil {
+			b.fail()
+			return nil, err
+		}
+	}
 	if err := b.preExecution(ctx); err != nil {
 		b.fail()
 		return nil, err
@@ -230,6 +236,7 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, hinted i
 		lost:          -1,
 	}
 	result, err := blockstm.Run(ctx, p.plan(len(txs), hinted > 0), s)
+	p.memory.settleFees()
 	n = result.Committed
 	p.tasks += n
 	out.Stats.Executions += result.Executions

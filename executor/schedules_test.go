@@ -79,6 +79,7 @@ func scheduled(p *parallelBlock, state *yielding, txs []*motet.Tx, plan blockstm
 	plan.Yield, state.yield = st.Yield, st.YieldNow
 	_, stuck := st.Conduct(choose, func() { result, err = blockstm.Run(context.Background(), plan, s) })
 	state.yield = nil
+	p.memory.settleFees()
 	switch {
 	case stuck != nil:
 		return nil, stuck

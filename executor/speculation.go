@@ -163,7 +163,7 @@ func (w *worker) stage(r *record, task int, coinbase *common.Address) {
 		return
 	}
 	for _, a := range r.accounts[:r.nAccounts] {
-		if a.mutations == 0 || a.flags&isDestructed != 0 || a.flags&isPresent == 0 {
+		if a.mutations == 0 || a.flags&(isDestructed|isPaid) != 0 || a.flags&isPresent == 0 {
 			continue
 		}
 		var write accountWrite
@@ -207,6 +207,9 @@ func (s *speculation) holds(task int) bool {
 		return false // what does not fit is judged against the block's gas
 	}
 	for _, a := range r.accounts[:r.nAccounts] {
+		if a.entry == s.memory.fees.entry && a.flags&isPaid == 0 {
+			s.memory.settleFees() // for the comparison, and for what is committed on top
+		}
 		if a.flags&(readExist|readBalance|readNonce|readCode|boundBalance) != 0 && !a.holds() {
 			return false
 		}
@@ -271,9 +274,16 @@ func (s *speculation) Commit(_, task int) bool {
 	if s.err = s.charge(tx.Call().Gas, receipt.GasUsed); s.err != nil {
 		return false
 	}
+	for _, a := range r.accounts[:r.nAccounts] {
+		if a.flags&isPaid != 0 {
+			a.base.exists = a.entry.cell.Committed().Value.exists
+		}
+	}
 	s.memory.trace.include(&r.footprint, tx, receipt.GasUsed)
 	for _, a := range r.accounts[:r.nAccounts] {
-		if v := a.version; v != nil {
+		if a.flags&isPaid != 0 {
+			s.memory.pay(&a.balance, s.tasks+task)
+		} else if v := a.version; v != nil {
 			v.Value = v.Write.applyTo(a.entry.cell.Committed().Value)
 			a.entry.cell.Commit(v)
 			s.memory.list(a.entry)
@@ -286,7 +296,7 @@ func (s *speculation) Commit(_, task int) bool {
 			s.memory.listSlot(l.entry)
 		}
 	}
-	s.memory.log.committed(&r.footprint, uint32(len(s.included)+1))
+	s.memory.log.committed(&r.footprint, uint32(len(s.included)+1), &s.memory.fees.value.balance)
 	s.hints.sample(tx, &r.footprint, len(s.included), s.lost == task)
 	s.include(tx, receipt, s.out)
 	return true

@@ -112,7 +112,13 @@ func (s *txState) SubBalance(addr common.Address, amount *uint256.Int, _ tracing
 }
 
 // AddBalance implements vm.StateDB.
-func (s *txState) AddBalance(addr common.Address, amount *uint256.Int, _ tracing.BalanceChangeReason) uint256.Int {
+func (s *txState) AddBalance(addr common.Address, amount *uint256.Int, reason tracing.BalanceChangeReason) uint256.Int {
+	if f := s.memory.fees.entry; f != nil && f.key == addr && reason == tracing.BalanceIncreaseRewardTransactionFee {
+		if a := s.account(&addr); a.flags&isLoaded == 0 {
+			s.payee(a).move(amount)
+			return uint256.Int{} // for tracers
+		}
+	}
 	a := s.loaded(&addr)
 	prev := a.balance
 	s.credit(a, amount)

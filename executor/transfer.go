@@ -30,8 +30,9 @@ func (l *lane) transfer(b *block, tx *motet.Tx) bool {
 		tip.Sub(&price, &b.baseFee)
 	}
 	coinbase := &b.context.Coinbase
+	earns := s.memory.fees.entry == nil || tx.From == *coinbase || *m.To == *coinbase
 	fetch := s.lone
-	if tx.From == *m.To || tx.From == *coinbase || *m.To == *coinbase {
+	if tx.From == *m.To || earns {
 		fetch = s.loaded
 	}
 	from, to := fetch(&tx.From), fetch(m.To)
@@ -53,7 +54,14 @@ func (l *lane) transfer(b *block, tx *motet.Tx) bool {
 	from.nonce++
 	from.move(fee.Neg(&fee))
 	to.move(&m.Value)
-	fetch(coinbase).move(fee.Mul(gas, &tip))
+	fee.Mul(gas, &tip)
+	if earns {
+		s.loaded(coinbase).move(&fee)
+	} else {
+		a := s.newAccount()
+		*a = account{addr: *coinbase}
+		s.payee(a).move(&fee)
+	}
 	// The pool was asked above.
 	_ = l.scratch.CheckGasLegacy(m.Gas)
 	_ = l.scratch.ChargeGasLegacy(m.Gas-params.TxGas, params.TxGas)

@@ -14,6 +14,7 @@ const (
 	isPresent                    // the account exists, as the transaction sees it
 	isNew                        // made a contract by this transaction (EIP-6780)
 	isDestructed
+	isPaid // a coinbase that was only paid: balance is the payment, the rest is unknown
 
 	// What the transaction relied on. A value that it never looked at may
 	// change under it.
@@ -260,6 +261,9 @@ func (s *txState) load(a *account) {
 		return
 	}
 	if s.guess == nil {
+		if e == s.memory.fees.entry {
+			s.memory.settleFees()
+		}
 		a.base = e.cell.Committed().Value
 	} else {
 		a.base = s.guess.account(e)

@@ -26,7 +26,7 @@ var accessMutants = []mutant{
 	},
 	{
 		name: "speculation counts skipped transactions",
-		file: "speculation.go", old: "log.committed(&r.footprint, uint32(len(s.included)+1))", new: "log.committed(&r.footprint, uint32(task+1))",
+		file: "speculation.go", old: "log.committed(&r.footprint, uint32(len(s.included)+1), &s.memory.fees.value.balance)", new: "log.committed(&r.footprint, uint32(task+1), &s.memory.fees.value.balance)",
 		pkg: "oracletest", run: blocks,
 	},
 	{

@@ -126,6 +126,21 @@ var mutants = []mutant{
 		pkg: "", run: schedules,
 	},
 	{
+		name: "a transaction at the frontier does not see what the coinbase has earned",
+		file: "txstate.go", old: "if e == s.memory.fees.entry {", new: "if false {",
+		pkg: "oracletest", run: blocks,
+	},
+	{
+		name: "a read of the coinbase is compared without what it has earned",
+		file: "speculation.go", old: "if a.entry == s.memory.fees.entry && a.flags&isPaid == 0 {", new: "if false {",
+		pkg: "oracletest", run: blocks,
+	},
+	{
+		name: "a fee alone makes no account",
+		file: "fees.go", old: "f.task, f.value.exists = task, true", new: "f.task = task",
+		pkg: "oracletest", run: blocks,
+	},
+	{
 		name: "a skipped transaction is not validated",
 		file: "speculation.go", old: "\tif r.failure != nil || s.pool", new: "\tif r.invalid != nil {\n\t\treturn true\n\t}\n\tif r.failure != nil || s.pool",
 		pkg: "", run: schedules,
