@@ -18,7 +18,6 @@ import (
 type record struct {
 	footprint
 
-	settled  bool  // ran on committed values
 	invalid  error // why the transaction cannot be included
 	failure  error // of the state reader
 	panicked error
@@ -98,7 +97,6 @@ func (s *speculation) Settle(worker, task int) {
 	w.scratch = *s.pool
 	r := s.record(task)
 	s.attempt(w, task, r)
-	r.settled = true
 	w.stage(r, s.tasks+task, nil)
 	s.memory.trace.lanes[worker].Ran(s.first+task, report.Settled, short(&s.receipts[task]))
 }
@@ -106,7 +104,7 @@ func (s *speculation) Settle(worker, task int) {
 // attempt executes a task into its record.
 func (s *speculation) attempt(w *worker, task int, r *record) {
 	r.reset()
-	r.settled, r.destroys = false, false
+	r.destroys = false
 	r.invalid, r.failure, r.panicked = nil, nil, nil
 	w.state.footprint = &r.footprint
 	w.state.forget()
