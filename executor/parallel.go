@@ -182,7 +182,8 @@ func (p *parallelBlock) consult(txs []*motet.Tx) (hinted, alone int) {
 		p.hints.foresee(p.memory, txs)
 		return len(txs), 0
 	}
-	if p.hints.rest == 0 {
+	if p.hints.rest < smallSlice {
+		p.hints.rest = 0
 		return 0, 0
 	}
 	txs = txs[:min(len(txs), p.hints.rest, stretch)]

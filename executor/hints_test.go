@@ -1,0 +1,61 @@
+package executor
+
+import (
+	"context"
+	"testing"
+
+	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/predict"
+)
+
+// TestHintsEnd: wherever the transactions end that hints are asked for, those after
+// them run as usual.
+func TestHintsEnd(t *testing.T) {
+	e := NewParallel(Config{Workers: 2, Predict: predict.New(predict.AllSources)})
+	for left := range 20 {
+		open, err := e.Open(context.Background(), traceEnv())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := open.(*parallelBlock)
+		p.hints.rest = left
+		for i, n := range []int{1, 11, 40} {
+			txs := make([]*motet.Tx, n)
+			for k := range txs {
+				txs[k] = traceTx(100*i+k, 0, own, nil)
+			}
+			slice, err := open.Run(context.Background(), txs)
+			if err != nil || len(slice.Included) != n {
+				t.Fatalf("%d left, slice %d: %d of %d transactions, %v", left, i, len(slice.Included), n, err)
+			}
+		}
+		if left >= smallSlice && p.hints.predictor.Stats().Static.Predictions == 0 || p.hints.rest != 0 {
+			t.Errorf("%d left: %d are at the end, %+v", left, p.hints.rest, p.hints.predictor.Stats().Static)
+		}
+		if _, err := open.Finish(context.Background(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestForesight: the last writer of what a transaction touches is what it follows,
+// and the longest chain tells how many can run at a time.
+func TestForesight(t *testing.T) {
+	open, err := NewParallel(Config{Workers: 2, Predict: predict.New(predict.AllSources)}).Open(context.Background(), traceEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open.(*parallelBlock)
+	txs := append(calls(4, always(own)), calls(3, always(counter))...)
+	txs = append(txs, traceTx(1, 1, own, nil), traceTx(250, 0, peek, nil)) // sender 1 again; what peek writes is known, too
+	o := p.hints.foresee(p.memory, txs)
+	want := []int32{-1, -1, -1, -1, -1, 4, 5, 1, -1}
+	for i := range txs {
+		if p.hints.after[i] != want[i] {
+			t.Errorf("transaction %d follows %d, want %d", i, p.hints.after[i], want[i])
+		}
+	}
+	if o.foreseen != len(txs) || o.width != float64(len(txs))/3 {
+		t.Errorf("%+v", o)
+	}
+}
