@@ -18,6 +18,10 @@ import (
 // skipped, deferred or ends the slice is validated like everything else. Its
 // blocks may overlap; each belongs to one goroutine at a time.
 //
+// Once executions are lost to conflicts it goes on by what is predicted of the
+// next transactions, if Config.Predict is set and knows enough, and serially for a
+// while if not.
+//
 // It runs serially before Spurious Dragon, where accounts may be empty, and
 // from Amsterdam on, whose gas has two dimensions; and it finishes a block
 // serially once a transaction destroys an account that existed before it.
