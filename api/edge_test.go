@@ -76,7 +76,7 @@ func TestListenerLimit(t *testing.T) {
 		}
 		accepted <- c
 	}()
-	noErr(t, third.SetReadDeadline(time.Now().Add(5*time.Second)))
+	noErr(t, third.SetReadDeadline(time.Now().Add(30*time.Second)))
 	if _, err := third.Read(make([]byte, 1)); err == nil || strings.Contains(err.Error(), "timeout") {
 		t.Errorf("one too many is not closed: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,7 +96,7 @@ func recv[T any](t *testing.T, ch chan T) T {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatalf("nothing came: %T", ch)
 		panic("unreachable")
 	}
@@ -170,7 +171,8 @@ func (s *sut) deadReader(names ...string) {
 func TestDeadReaders(t *testing.T) {
 	s := newSUT(t)
 	const dead, blocks = 100, 40
-	commit := func(first int) (slowest time.Duration) {
+	commit := func(first int) (median, slowest time.Duration) {
+		times := make([]time.Duration, 0, blocks)
 		for i := range blocks {
 			for k := range 10 {
 				data := common.Hash{31: byte(k)}
@@ -179,11 +181,12 @@ func TestDeadReaders(t *testing.T) {
 			s.slice()
 			start := time.Now()
 			s.seal()
-			slowest = max(slowest, time.Since(start))
+			times = append(times, time.Since(start))
 		}
-		return slowest
+		slices.Sort(times)
+		return times[blocks/2], times[blocks-1]
 	}
-	alone := commit(0)
+	alone, _ := commit(0)
 	for range dead {
 		s.deadReader(`"newHeads"`, `"logs",{}`, `"newPendingTransactions",true`, `"transactionReceipts"`, `"slices"`)
 	}
@@ -197,10 +200,13 @@ func TestDeadReaders(t *testing.T) {
 	noErr(t, err)
 
 	start := s.chain.Head().Number.Uint64()
-	crowded := commit(blocks)
-	t.Logf("slowest commit alone %v, with %d dead readers %v", alone, dead, crowded)
-	if crowded > alone+time.Second {
-		t.Errorf("dead readers slow commits from %v to %v", alone, crowded)
+	crowded, slowest := commit(blocks)
+	t.Logf("median commit alone %v, with %d dead readers %v, the slowest %v", alone, dead, crowded, slowest)
+	// One of the crowded commits flushes the states, which takes a busy machine a
+	// second or two; most do not, and none may wait for a write to a dead reader
+	// (10 s in geth's server).
+	if crowded > 10*alone+50*time.Millisecond || slowest > 8*time.Second {
+		t.Errorf("dead readers slow commits from %v to %v, the slowest %v", alone, crowded, slowest)
 	}
 	for n := start + 1; n <= start+blocks; n++ {
 		if got := recv(t, heads); got.Number.Uint64() != n {

@@ -59,7 +59,7 @@ func TestKillServer(t *testing.T) {
 	wg.Wait()
 	tail, _ := l.Tail()
 	t.Logf("%d records, longest outage %v, longest append %v", tail.Counter, down, slowest)
-	if slowest > down+time.Second {
+	if slowest > down+5*time.Second {
 		t.Errorf("an append took %v, the longest outage %v", slowest, down)
 	}
 	for _, f := range []*Feed{live, newFeed(t, l, Cursor{})} {
@@ -151,7 +151,7 @@ func TestOutage(t *testing.T) {
 	if _, err := l.Append(t.Context(), openBody(1)); !errors.Is(err, motet.ErrUnavailable) {
 		t.Fatalf("append while away: %v", err)
 	}
-	if d := time.Since(start); d > 2*time.Second {
+	if d := time.Since(start); d > 8*time.Second {
 		t.Fatalf("took %v to give up", d)
 	}
 	server.Resume()
@@ -160,7 +160,7 @@ func TestOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("appends go on %v after the server", time.Since(start))
-	if d := time.Since(start); d > time.Second {
+	if d := time.Since(start); d > 8*time.Second {
 		t.Errorf("appends go on only %v after the server", d)
 	}
 	expectRecords(t, l, 2)

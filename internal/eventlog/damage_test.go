@@ -75,7 +75,7 @@ func (st *stored) readBack(t *testing.T, data []byte) (records int, err error) {
 	}
 	defer f.Close()
 	for uint64(records) < tail.Counter {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		r, err := f.Next(ctx)
 		cancel()
 		if err != nil {
