@@ -299,12 +299,12 @@ func TestHeadsAndOrigins(t *testing.T) {
 
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatal("waited 10 s in vain")
+	t.Fatal("waited a minute in vain")
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

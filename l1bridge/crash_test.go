@@ -135,8 +135,9 @@ func (s *seen) post(ctx context.Context, t *testing.T, u *sut) {
 	for ctx.Err() == nil {
 		inbox := u.inbox(t, l1bridge.DACalldata)
 		tip, err := inbox.Next(ctx)
-		if err != nil {
-			return
+		if err != nil { // the child has been killed, or is still starting
+			time.Sleep(time.Millisecond)
+			continue
 		}
 		if tip.Index%7 == 6 {
 			inbox = u.inbox(t, l1bridge.DABlobs)

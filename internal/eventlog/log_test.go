@@ -9,7 +9,7 @@ import (
 	"github.com/motet-evm/motet"
 )
 
-const testWait = 10 * time.Second
+const testWait = time.Minute
 
 func TestAppendAndRead(t *testing.T) {
 	s := newServer(t, ServerConfig{})

@@ -284,7 +284,7 @@ func TestRefusesWhatIsNotItsOwn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		return ix.Run(ctx)
 	}

@@ -135,7 +135,7 @@ func TestAnOutageIsOneLine(t *testing.T) {
 
 func waitLines(t *testing.T, log *lockedBuffer, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); strings.Count(log.String(), "\n") < n; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); strings.Count(log.String(), "\n") < n; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the log is\n%s", log.String())
 		}

@@ -92,7 +92,7 @@ func newRivals(t *testing.T, flags ...string) *rivals {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, 5*time.Second, "geth's pool follows", func() bool {
+	eventually(t, time.Minute, "geth's pool follows", func() bool {
 		nonce, err := r.geth.Eth.PendingNonceAt(t.Context(), n.Accounts[2].Address)
 		return err == nil && nonce == 1
 	})
@@ -425,7 +425,7 @@ func (r *rivals) inPool(t *testing.T) {
 		{name: "replacement that pays", body: r.sending(paying), want: hash},
 	})
 	for _, tx := range []*types.Transaction{fits, paying} {
-		eventually(t, 3*time.Second, "included at once", func() bool {
+		eventually(t, time.Minute, "included at once", func() bool {
 			receipt, err := r.n.Eth.TransactionReceipt(t.Context(), tx.Hash())
 			return err == nil && receipt.Status == types.ReceiptStatusSuccessful
 		})

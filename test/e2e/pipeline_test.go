@@ -120,7 +120,7 @@ func usePipeline(t *testing.T, n *nodetest.Node) uint64 {
 	eventually(t, 90*time.Second, "finalized reaches the swap", func() bool { return label(t, n, rpc.FinalizedBlockNumber) >= last })
 	checkFate(t, n, swap.TransactionHash)
 	checkIndex(t, n, last)
-	eventually(t, 5*time.Second, "the event stream tells of slices and blocks", func() bool {
+	eventually(t, time.Minute, "the event stream tells of slices and blocks", func() bool {
 		return events.saw("slice", swap.TransactionHash.Hex()) && events.saw("block", "")
 	})
 	return last
@@ -175,7 +175,7 @@ func checkIndex(t *testing.T, n *nodetest.Node, upTo uint64) {
 			logs += len(r.Logs)
 		}
 	}
-	eventually(t, 10*time.Second, "the index reaches the chain", func() bool {
+	eventually(t, time.Minute, "the index reaches the chain", func() bool {
 		var gotTxs, gotLogs int
 		err := conn.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM txs WHERE block_number <= $1), (SELECT count(*) FROM logs WHERE block_number <= $1)`, int64(upTo)).Scan(&gotTxs, &gotLogs)
 		if err != nil {

@@ -24,7 +24,7 @@ import (
 const startTimeout = 60 * time.Second
 
 // stopTimeout is what a clean stop may take.
-const stopTimeout = 10 * time.Second
+const stopTimeout = 30 * time.Second
 
 // Ready is the part of the ready file that tests use.
 type Ready struct {
