@@ -16,4 +16,10 @@
 //
 // The intake (stream MOTET_INTAKE) holds accepted transactions and final fates
 // until the pool has no use for them any more.
+//
+// The derived stream (MOTET_DERIVED) holds what can be made anew from the chain:
+// the block access list of each block, cut into messages. It is bounded, no commit
+// waits for it, and whoever loses it loses nothing but the time to make it again.
+// A reader gets each list whole and checked against its hash, or is told which one
+// it does not get.
 package eventlog

@@ -37,8 +37,8 @@ type Server struct {
 }
 
 // The accounts of the embedded server: roles have all rights; an outsider needs
-// no credentials and may only listen to the log and read it message by message,
-// through the JetStream API prefix MOTET.API.
+// no credentials and may only listen to the log and to the access lists and read
+// both message by message, through the JetStream API prefix MOTET.API.
 const (
 	roleUser     = "motet"
 	serverConfig = `
@@ -48,16 +48,22 @@ accounts {
     users: [{user: motet, password: %q}]
     exports: [
       {stream: "motet.*.chain"}
+      {stream: "motet.*.accesslist.*"}
       {service: "$JS.API.STREAM.INFO.MOTET_CHAIN"}
       {service: "$JS.API.STREAM.MSG.GET.MOTET_CHAIN"}
+      {service: "$JS.API.STREAM.INFO.MOTET_DERIVED"}
+      {service: "$JS.API.STREAM.MSG.GET.MOTET_DERIVED"}
     ]
   }
   OUTSIDE {
     users: [{user: outside, password: outside}]
     imports: [
       {stream: {account: MOTET, subject: "motet.*.chain"}}
+      {stream: {account: MOTET, subject: "motet.*.accesslist.*"}}
       {service: {account: MOTET, subject: "$JS.API.STREAM.INFO.MOTET_CHAIN"}, to: "MOTET.API.STREAM.INFO.MOTET_CHAIN"}
       {service: {account: MOTET, subject: "$JS.API.STREAM.MSG.GET.MOTET_CHAIN"}, to: "MOTET.API.STREAM.MSG.GET.MOTET_CHAIN"}
+      {service: {account: MOTET, subject: "$JS.API.STREAM.INFO.MOTET_DERIVED"}, to: "MOTET.API.STREAM.INFO.MOTET_DERIVED"}
+      {service: {account: MOTET, subject: "$JS.API.STREAM.MSG.GET.MOTET_DERIVED"}, to: "MOTET.API.STREAM.MSG.GET.MOTET_DERIVED"}
     ]
   }
 }

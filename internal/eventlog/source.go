@@ -15,6 +15,9 @@ type source struct {
 	conn   *Conn
 	stream jetstream.Stream
 	next   uint64 // sequence of the next message
+	// created, unless it is zero, is when the stream was made. Another one that
+	// takes its name ends the reading.
+	created time.Time
 
 	consumer string
 	messages jetstream.MessagesContext
@@ -30,8 +33,25 @@ const (
 // errMissing says that the stream does not hold a message that it must hold.
 var errMissing = errors.New("message is missing")
 
-// read waits for the next message.
+// missingError is errMissing with the sequence of the message that follows.
+type missingError struct{ got uint64 }
+
+func (e *missingError) Error() string {
+	return fmt.Sprintf("%v, the next one is %d", errMissing, e.got)
+}
+func (e *missingError) Unwrap() error { return errMissing }
+
+// read waits for the next message and returns what it holds.
 func (s *source) read(ctx context.Context) ([]byte, error) {
+	msg, err := s.message(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return msg.Data(), nil
+}
+
+// message waits for the next message.
+func (s *source) message(ctx context.Context) (jetstream.Msg, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -59,7 +79,7 @@ func (s *source) read(ctx context.Context) ([]byte, error) {
 			}
 		default:
 			s.next++
-			return msg.Data(), nil
+			return msg, nil
 		}
 	}
 }
@@ -80,7 +100,7 @@ func (s *source) explain(ctx context.Context, got uint64) error {
 	if info.State.FirstSeq > s.next {
 		return ErrTrimmed
 	}
-	return fmt.Errorf("%w, the next one is %d", errMissing, got)
+	return &missingError{got: got}
 }
 
 // subscribe makes a consumer that starts with the next message, as often as it
@@ -88,7 +108,7 @@ func (s *source) explain(ctx context.Context, got uint64) error {
 func (s *source) subscribe(ctx context.Context) error {
 	for {
 		err := s.trySubscribe(ctx)
-		if err == nil || errors.Is(err, jetstream.ErrStreamNotFound) {
+		if err == nil || errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, ErrRecreated) {
 			return err
 		}
 		select {
@@ -102,6 +122,15 @@ func (s *source) subscribe(ctx context.Context) error {
 func (s *source) trySubscribe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	if !s.created.IsZero() {
+		info, err := s.stream.Info(ctx)
+		if err != nil {
+			return err
+		}
+		if !info.Created.Equal(s.created) {
+			return ErrRecreated
+		}
+	}
 	c, err := s.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       s.next,
