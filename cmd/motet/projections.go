@@ -136,18 +136,6 @@ func (s indexSource) Block(number uint64) (*types.Block, types.Receipts, error) 
 	return block, s.ReceiptsOf(block), nil
 }
 
-// Wait returns when the head is another block than known.
-func (s indexSource) Wait(ctx context.Context, known motet.BlockRef) error {
-	sub := s.Subscribe()
-	defer sub.Close()
-	for s.Head() == known {
-		if _, err := sub.Next(ctx); err != nil && !errors.Is(err, chain.ErrOverflow) {
-			return err
-		}
-	}
-	return nil
-}
-
 // setupRebuildIndex empties the index of a Postgres server. The node that uses
 // it fills it anew.
 func setupRebuildIndex(fs *flag.FlagSet) func(context.Context, streams, []string) error {

@@ -34,7 +34,8 @@ type Chain struct {
 	states  state.Database    // states that the path database still holds as layers
 	history *state.HistoricDB // older states, through the history index
 
-	subs subscribers
+	subs  subscribers
+	lists lists
 
 	stop context.CancelFunc // ends the flush loop
 	done chan struct{}      // closed when it has ended

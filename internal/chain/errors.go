@@ -18,6 +18,11 @@ var (
 	ErrNotCanonical = errors.New("block is not canonical")
 	// ErrFinalized says that a rollback would undo a finalized block.
 	ErrFinalized = errors.New("block is finalized")
+	// ErrNoAccessList says that a block has no block access list: nobody executes
+	// the genesis, nor blocks of before the merge.
+	ErrNoAccessList = errors.New("block has no access list")
+	// ErrStateGone says that a state is older than those that are kept.
+	ErrStateGone = errors.New("state is not kept any more")
 	// ErrClosed says that the chain was closed.
 	ErrClosed = errors.New("chain is closed")
 	// ErrOverflow ends the stream of a subscriber that fell too far behind.

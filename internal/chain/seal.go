@@ -25,6 +25,7 @@ type Sealed struct {
 	parent     *types.Header
 	txs        []*motet.Tx
 	changes    *motet.StateChanges
+	accesses   func() *bal.BlockAccessList
 	statedb    *state.StateDB
 	generation uint64 // of the flush state that statedb was opened under
 }
@@ -49,7 +50,7 @@ func (c *Chain) seal(parent *types.Header, out *motet.Outcome) (*Sealed, error) 
 		return nil, fmt.Errorf("seal block %d on %s, head is %d %s: %w", number, out.Header.ParentHash, head.Number, head.Hash(), ErrNotOnHead)
 	}
 	start := time.Now()
-	s := &Sealed{parent: parent, txs: out.Txs, changes: out.Changes, generation: c.flush.generation}
+	s := &Sealed{parent: parent, txs: out.Txs, changes: out.Changes, accesses: out.AccessList, generation: c.flush.generation}
 	root, err := c.openState(s, c.rules(out.Header))
 	if err != nil {
 		return nil, fmt.Errorf("compute state root of block %d: %w", number, err)
@@ -232,6 +233,7 @@ func (c *Chain) commit(s *Sealed) error {
 		return haltf(err, "sync block %d", number)
 	}
 	c.primeBlock(s.Block, s.txs)
+	c.lists.add(s.Block, s.accesses)
 	if _, err := c.bc.SetCanonical(s.Block); err != nil {
 		return haltf(err, "make block %d canonical", number)
 	}

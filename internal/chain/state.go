@@ -44,6 +44,16 @@ func (c *Chain) openReader(root common.Hash) (state.Reader, error) {
 	}
 }
 
+// stateKept is StateAt, with ErrStateGone where the state is older than those
+// that are kept.
+func (c *Chain) stateKept(header *types.Header) (state.Reader, error) {
+	r, err := c.StateAt(header.Root)
+	if err != nil && !errors.Is(err, motet.ErrUnavailable) {
+		return nil, fmt.Errorf("%w: %w", ErrStateGone, err)
+	}
+	return r, err
+}
+
 // stateReader is a state.Reader that reopens its source.
 type stateReader struct {
 	chain *Chain

@@ -2,11 +2,14 @@ package chain
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/motet-evm/motet"
 )
 
 // Event is a change of the canonical chain. Block and Receipts are shared: they
@@ -60,6 +63,18 @@ func (s *Subscription) Next(ctx context.Context) (Event, error) {
 func (s *Subscription) Close() {
 	s.from.remove(s)
 	s.end()
+}
+
+// Wait returns when the head is another block than known. It keeps no events.
+func (c *Chain) Wait(ctx context.Context, known motet.BlockRef) error {
+	sub := c.Subscribe()
+	defer sub.Close()
+	for motet.RefOf(c.Head()) == known {
+		if _, err := sub.Next(ctx); err != nil && !errors.Is(err, ErrOverflow) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Subscription) end() { s.once.Do(func() { close(s.ended) }) }
