@@ -122,6 +122,9 @@ type Skip struct {
 type Stats struct {
 	Executions int // runs of a transaction, re-runs included
 	Aborts     int // runs that did not hold; those that an early end discards are not counted
+	// ReadAhead counts accounts and slots that were read from the state before an
+	// execution asked for them.
+	ReadAhead int
 	// Fallback says why the slice, or the rest of it, ran serially; empty if
 	// it did not.
 	Fallback string

@@ -88,7 +88,8 @@ type slotKey struct {
 type accountCell struct {
 	blockstm.Cell[accountWrite, accountValue]
 
-	claimed atomic.Bool
+	awaited atomic.Bool // somebody has begun to load it
+	claimed atomic.Bool // somebody writes base
 
 	// These belong to the committer.
 	listed     bool   // in memory.changedAccounts
@@ -106,10 +107,11 @@ type accountCell struct {
 type slotCell struct {
 	blockstm.Cell[struct{}, common.Hash]
 
-	claimed atomic.Bool
-	listed  bool   // in memory.changedSlots
-	fresh   bool   // in memory.freshSlots
-	wiped   uint32 // value of the account's counter when own was written
+	awaited atomic.Bool // somebody has begun to load it
+	claimed atomic.Bool // somebody writes base
+	listed  bool        // in memory.changedSlots
+	fresh   bool        // in memory.freshSlots
+	wiped   uint32      // value of the account's counter when own was written
 	trail   slotTrail
 	touched uint64 // by accessLog
 
@@ -171,6 +173,7 @@ func (m *memory) account(addr *common.Address, hash uint64) (*accountEntry, erro
 	if e.cell.Committed() != nil {
 		return e, nil
 	}
+	e.cell.awaited.Store(true)
 	var v accountValue
 	acct, err := m.reader.Account(*addr)
 	if err != nil {
@@ -197,6 +200,7 @@ func (m *memory) slot(account *accountEntry, key *common.Hash) (*slotEntry, erro
 	if e.cell.Committed() != nil {
 		return e, nil
 	}
+	e.cell.awaited.Store(true)
 	value, err := m.reader.Storage(account.key, *key)
 	if err != nil {
 		return nil, fmt.Errorf("read slot %x of %x: %w", key[:], account.key[:], err)

@@ -143,6 +143,19 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 	}
 	out := newSlice(txs)
 	defer p.memory.trace.slice(len(txs))()
+	end := p.readAhead(txs)
+	err := p.through(ctx, txs, strict, out)
+	out.Stats.ReadAhead = end()
+	if err != nil {
+		p.fail()
+		return nil, err
+	}
+	p.hints.learn(p.memory)
+	return out, nil
+}
+
+// through runs txs in stretches, each as it pays.
+func (p *parallelBlock) through(ctx context.Context, txs []*motet.Tx, strict bool, out *Slice) error {
 	for at := 0; at < len(txs); {
 		alone, why := p.alone(len(txs) - at)
 		hinted := 0
@@ -164,17 +177,15 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 			n, want, err = p.speculate(ctx, txs[at:], hinted, strict, out)
 		}
 		if err != nil {
-			p.fail()
-			return nil, err
+			return err
 		}
 		at += n
 		if n < want {
 			out.Cut = at
-			break
+			return nil
 		}
 	}
-	p.hints.learn(p.memory)
-	return out, nil
+	return nil
 }
 
 // consult asks for hints while conflicts are known. It returns how many of txs to

@@ -1,0 +1,218 @@
+package executor
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/predict"
+)
+
+const (
+	// aheadReaders is how many goroutines read ahead while there is something to
+	// read: they wait for the disk more than they compute.
+	aheadReaders = 4
+	// aheadLead is how many transactions the workers get to by themselves before
+	// a reader would, and aheadStride how many batches at most lie between two
+	// that are looked at where nothing has to be read.
+	aheadLead   = 2 * batch
+	aheadStride = 16
+)
+
+// ahead loads what coming transactions are expected to look at into the memory,
+// beside the execution of those before them: senders and recipients, and the slots
+// that are predicted. It changes nothing that an execution can see but the time
+// that a look takes, and ends with the slice.
+//
+// One goroutine looks around. Where it finds something to read it calls for help,
+// and where the memory holds everything it only samples.
+type ahead struct {
+	memory    *memory
+	predictor *predict.Predictor
+	txs       []*motet.Tx
+
+	next   atomic.Int64 // first transaction that nobody has looked at
+	help   atomic.Int32 // readers beside the first
+	ended  atomic.Bool
+	loaded atomic.Int64 // accounts and slots
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	targets map[common.Address]*predict.Target // nil where there is no code
+}
+
+// readAhead reads ahead for txs until the function that it returns is called, which
+// tells how many accounts and slots were read.
+func (p *parallelBlock) readAhead(txs []*motet.Tx) (end func() int) {
+	if p.hints.predictor == nil || len(p.workers) < 2 || len(txs) <= aheadLead {
+		return func() int { return 0 }
+	}
+	a := &ahead{memory: p.memory, predictor: p.hints.predictor, txs: txs, targets: make(map[common.Address]*predict.Target)}
+	a.next.Store(aheadLead)
+	a.wg.Go(a.lookAround)
+	return func() int {
+		a.ended.Store(true)
+		a.wg.Wait()
+		return int(a.loaded.Load())
+	}
+}
+
+func (a *ahead) lookAround() {
+	stride := int64(1)
+	for {
+		n, more := a.readBatch()
+		switch {
+		case !more:
+			return
+		case n == 0:
+			stride = min(2*stride, aheadStride)
+			a.next.Add((stride - 1) * batch)
+		default:
+			stride = 1
+			for a.help.Load() < aheadReaders-1 {
+				a.help.Add(1)
+				a.wg.Go(a.helpOut)
+			}
+		}
+	}
+}
+
+// helpOut reads until there is nothing to read.
+func (a *ahead) helpOut() {
+	defer a.help.Add(-1)
+	for {
+		if n, more := a.readBatch(); n == 0 || !more {
+			return
+		}
+	}
+}
+
+// readBatch reads for the next few transactions. It reports how much was not in the
+// memory, and false at the end.
+func (a *ahead) readBatch() (loaded int, more bool) {
+	from := a.next.Add(batch) - batch
+	if from >= int64(len(a.txs)) {
+		return 0, false
+	}
+	defer func() { a.loaded.Add(int64(loaded)) }()
+	var slots []predict.Access
+	for _, tx := range a.txs[from:min(from+batch, int64(len(a.txs)))] {
+		slots, _ = a.predictor.Slots(slots[:0], tx, a.target(tx.Call().To))
+		for i := -2; i < len(slots); i++ {
+			if a.ended.Load() {
+				return loaded, false
+			}
+			var (
+				was readiness
+				err error
+			)
+			switch i {
+			case -2:
+				_, was, err = a.memory.ready(&tx.From)
+			case -1:
+				if to := tx.Call().To; to != nil {
+					_, was, err = a.memory.ready(to)
+				}
+			default:
+				was, err = a.memory.readySlot(&slots[i])
+			}
+			switch {
+			case err != nil:
+				a.ended.Store(true) // an execution will meet it, if it matters
+				return loaded, false
+			case was == busy && i != -1: // recipients are shared
+				a.next.CompareAndSwap(from+batch, from+batch+aheadLead)
+				return loaded, true
+			case was == missing:
+				loaded++
+			}
+		}
+	}
+	return loaded, true
+}
+
+// readiness tells how a reader ahead found a cell.
+type readiness uint8
+
+const (
+	present readiness = iota
+	missing           // it is loaded now
+	busy              // somebody else is loading it: the execution is here already
+)
+
+func (c *accountCell) readiness() readiness { return readinessOf(c.Committed() != nil, &c.awaited) }
+func (c *slotCell) readiness() readiness    { return readinessOf(c.Committed() != nil, &c.awaited) }
+
+func readinessOf(loaded bool, awaited *atomic.Bool) readiness {
+	switch {
+	case loaded:
+		return present
+	case awaited.Load():
+		return busy
+	default:
+		return missing
+	}
+}
+
+// ready loads an account that nobody has loaded or begun to.
+func (m *memory) ready(addr *common.Address) (e *accountEntry, was readiness, err error) {
+	hash := m.seeds.address(addr)
+	e = m.accounts.intern(hash, *addr)
+	if was = e.cell.readiness(); was == missing {
+		_, err = m.account(addr, hash)
+	}
+	return e, was, err
+}
+
+// readySlot is ready for a slot and its account.
+func (m *memory) readySlot(at *predict.Access) (was readiness, err error) {
+	account, _, err := m.ready(&at.Address)
+	if err != nil {
+		return busy, err
+	}
+	e := m.slots.intern(m.seeds.slot(account.hash, &at.Slot), slotKey{account, at.Slot})
+	if was = e.cell.readiness(); was == missing {
+		_, err = m.slot(account, &at.Slot)
+	}
+	return was, err
+}
+
+// target returns the contract at an address as it was before the block: what is
+// committed meanwhile belongs to the committer.
+func (a *ahead) target(to *common.Address) *predict.Target {
+	if to == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t, known := a.targets[*to]
+	if !known {
+		t = a.readTarget(*to)
+		a.targets[*to] = t
+	}
+	return t
+}
+
+func (a *ahead) readTarget(to common.Address) *predict.Target {
+	at := to
+	for range 2 { // a delegation (EIP-7702) is followed once
+		acct, err := a.memory.reader.Account(at)
+		if err != nil || acct == nil {
+			return nil
+		}
+		hash := common.BytesToHash(acct.CodeHash)
+		if hash == types.EmptyCodeHash {
+			return nil
+		}
+		blob := a.memory.reader.Code(at, hash)
+		delegate, delegated := types.ParseDelegation(blob)
+		if !delegated {
+			return &predict.Target{Address: to, CodeHash: hash, Code: blob}
+		}
+		at = delegate
+	}
+	return nil
+}
