@@ -19,6 +19,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/motet-evm/motet"
@@ -50,6 +51,10 @@ type Env struct {
 	// BlockHash returns the hash of the canonical ancestor with the given
 	// number, for BLOCKHASH. It must be safe for concurrent use.
 	BlockHash func(number uint64) common.Hash
+	// AccessList is the list that the block is said to leave (EIP-7928), nil if
+	// nobody says. [Parallel] executes along it; a wrong one costs time and changes
+	// no result. Whether the block leaves this list is for the caller to compare.
+	AccessList *bal.BlockAccessList
 }
 
 // Block is an open block.

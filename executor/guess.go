@@ -8,9 +8,16 @@ import "github.com/ethereum/go-ethereum/common"
 // value before the transaction commits.
 type guess struct {
 	task int
+	// index is the transaction's block access index where the block runs along a
+	// list, else 0.
+	index  uint32
+	memory *memory
 }
 
 func (g *guess) account(e *accountEntry) accountValue {
+	if g.index > 0 {
+		return g.memory.alongAccount(e, g.index)
+	}
 	committed := e.cell.Committed()
 	v := committed.Value
 	w := e.cell.Below(g.task, committed.Task)
@@ -31,6 +38,9 @@ func (g *guess) account(e *accountEntry) accountValue {
 }
 
 func (g *guess) slot(e *slotEntry) common.Hash {
+	if g.index > 0 {
+		return g.memory.alongSlot(e, g.index)
+	}
 	committed := e.cell.Committed()
 	if w := e.cell.Below(g.task, committed.Task); w != nil {
 		return w.Value

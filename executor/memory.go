@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet"
@@ -99,6 +100,8 @@ type accountCell struct {
 	trail      accountTrail
 	touched    uint64 // by accessLog
 
+	told *bal.AccountAccess // by the block access list that the block runs along
+
 	base accountVersion  // before the block; immutable once committed first
 	own  *accountVersion // written in place while nothing runs concurrently
 }
@@ -114,6 +117,7 @@ type slotCell struct {
 	wiped   uint32      // value of the account's counter when own was written
 	trail   slotTrail
 	touched uint64 // by accessLog
+	told    slotTold
 
 	base slotVersion
 	own  *slotVersion
@@ -138,6 +142,7 @@ type memory struct {
 	trace           trace
 	log             *accessLog
 	fees            fees
+	told            told
 
 	// What changed since the last view of the block.
 	freshAccounts []*accountEntry

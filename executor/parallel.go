@@ -25,6 +25,10 @@ import (
 // It runs serially before Spurious Dragon, where accounts may be empty, and
 // from Amsterdam on, whose gas has two dimensions; and it finishes a block
 // serially once a transaction destroys an account that existed before it.
+//
+// Where Env.AccessList says what the block changes, Verify lets each transaction
+// read from the list what those before it leave, so that none waits for another or
+// runs twice.
 type Parallel struct {
 	stock[*crew]
 	schedule Schedule
@@ -124,6 +128,7 @@ type parallelBlock struct {
 
 	schedule Schedule
 	possible bool // the rules allow speculation
+	along    bool // the memory is told the block's access list
 	tasks    int  // committed by speculation in this block; numbers versions
 }
 
@@ -143,15 +148,31 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 	}
 	out := newSlice(txs)
 	defer p.memory.trace.slice(len(txs))()
-	end := p.readAhead(txs)
-	err := p.through(ctx, txs, strict, out)
-	out.Stats.ReadAhead = end()
+	err := p.inspired(txs, strict, out, func() error { return p.through(ctx, txs, strict, out) })
 	if err != nil {
 		p.fail()
 		return nil, err
 	}
 	p.hints.learn(p.memory)
 	return out, nil
+}
+
+// inspired lets run execute txs with what is known of them beforehand: the block's
+// access list, or what can be predicted.
+func (p *parallelBlock) inspired(txs []*motet.Tx, strict bool, out *Slice, run func() error) error {
+	list := p.env.AccessList
+	if list == nil || !strict || !p.possible || len(p.included) > 0 || len(txs) < smallSlice || !followable(*list) {
+		end := p.readAhead(txs)
+		defer func() { out.Stats.ReadAhead = end() }()
+		return run()
+	}
+	defer p.memory.untell()
+	if err := p.memory.tell(*list); err != nil {
+		return err
+	}
+	p.along = true
+	defer func() { p.along = false }()
+	return run()
 }
 
 // through runs txs in stretches, each as it pays.
@@ -192,6 +213,9 @@ func (p *parallelBlock) through(ctx context.Context, txs []*motet.Tx, strict boo
 // speculate with by them, or how many to run serially; neither if speculation goes
 // on as usual.
 func (p *parallelBlock) consult(txs []*motet.Tx) (hinted, alone int) {
+	if p.along {
+		return 0, 0
+	}
 	if p.schedule != WherePays && p.hints.predictor != nil {
 		txs = txs[:min(len(txs), stretch)]
 		p.hints.foresee(p.memory, txs)
@@ -224,6 +248,8 @@ func (p *parallelBlock) alone(n int) (int, string) {
 		return n, "rules"
 	case p.memory.wiped:
 		return n, "destroyed account"
+	case p.along:
+		return 0, ""
 	case n < smallSlice && p.schedule == WherePays:
 		return n, "small slice"
 	case p.rest > 0:
@@ -249,6 +275,7 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, hinted i
 		out:           out,
 		receipts:      make([]types.Receipt, len(txs)),
 		first:         p.memory.trace.next,
+		begin:         len(p.included),
 		lost:          -1,
 	}
 	result, err := blockstm.Run(ctx, p.plan(len(txs), hinted > 0), s)
@@ -270,6 +297,8 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, hinted i
 		done, err := p.serially(ctx, txs[n:n+1], strict, out)
 		p.memory.trace.alone(out.Stats.Fallback, done)
 		return n + done, n + 1, err
+	case p.along:
+		p.along = !result.Wasteful // so much is wrong that the list is no help
 	case result.Wasteful && hinted == 0 && p.hints.predictor != nil:
 		p.hints.learn(p.memory)
 		p.hints.rest, p.calm = p.calm, min(calmGrow*p.calm, calmMax)

@@ -33,6 +33,7 @@ type speculation struct {
 	out      *Slice
 	receipts []types.Receipt
 	first    int // place of txs[0] in the block's stream
+	begin    int // index in the block of the first one included
 
 	// Written by the holder of the frontier.
 	lost     int // last task whose execution did not hold
@@ -81,12 +82,16 @@ func (l *lane) prefetch(txs []*motet.Tx) {
 // Execute implements blockstm.Program.
 func (s *speculation) Execute(worker, task int) {
 	w := s.workers[worker]
-	w.guess.task = s.tasks + task
+	w.guess = guess{task: s.tasks + task, memory: s.memory}
+	shown := &s.context.Coinbase
+	if s.along {
+		w.guess.index, shown = uint32(s.begin+task+1), nil // nobody needs to see the versions
+	}
 	w.state.guess = &w.guess
 	w.scratch = w.fresh
 	r := s.record(task)
 	s.attempt(w, task, r)
-	w.stage(r, s.tasks+task, &s.context.Coinbase)
+	w.stage(r, s.tasks+task, shown)
 	s.memory.trace.lanes[worker].Ran(s.first+task, report.Speculated, short(&s.receipts[task]))
 }
 

@@ -46,8 +46,8 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 		case *asJSON:
 			return execbench.Run(ctx, cfg, func(r execbench.Result) { printJSON(out.out, r) })
 		}
-		fmt.Fprintf(out.out, "%-24s %7s %7s %10s %10s %10s %8s %9s %7s %7s %8s %7s\n",
-			"workload", "workers", "txs", "geth ms", "serial ms", "parallel", "vs geth", "vs serial", "cpu", "ideal", "of ideal", "aborts")
+		fmt.Fprintf(out.out, "%-24s %7s %7s %10s %10s %10s %8s %9s %7s %7s %8s %7s %8s\n",
+			"workload", "workers", "txs", "geth ms", "serial ms", "parallel", "vs geth", "vs serial", "cpu", "ideal", "of ideal", "aborts", "by list")
 		left := 0
 		return execbench.Run(ctx, cfg, func(r execbench.Result) {
 			printResult(out.out, r)
@@ -64,9 +64,13 @@ func printResult(w io.Writer, r execbench.Result) {
 		fmt.Fprintf(w, "%-24s skipped: %s\n", r.Workload, r.Skipped)
 		return
 	}
-	fmt.Fprintf(w, "%-24s %7d %7d %10.2f %10.2f %10.2f %7.2fx %8.2fx %6.2fx %6.2fx %7.0f%% %7d\n",
+	byList := "-"
+	if r.AlongS > 0 {
+		byList = fmt.Sprintf("%.2fx", r.AlongVsSerial)
+	}
+	fmt.Fprintf(w, "%-24s %7d %7d %10.2f %10.2f %10.2f %7.2fx %8.2fx %6.2fx %6.2fx %7.0f%% %7d %8s\n",
 		r.Workload, r.Workers, r.Transactions, r.GethS*1e3, r.SerialS*1e3, r.ParallelS*1e3, r.VsGeth, r.VsSerial,
-		r.CPUVsSerial, r.Ideal, r.FractionOfIdeal*100, r.Aborts)
+		r.CPUVsSerial, r.Ideal, r.FractionOfIdeal*100, r.Aborts, byList)
 }
 
 // printSimulated ends the lines of a workload.

@@ -23,7 +23,7 @@ func TestBenchExecutor(t *testing.T) {
 	if want := []string{"uniswap ", "skipped", "@uniswap/v3-core", "--artifacts"}; !containsAll(lines[4], want) {
 		t.Errorf("%q holds not all of %q", lines[4], want)
 	}
-	if titles, figures := strings.Fields(lines[0]), strings.Fields(lines[1]); len(titles) != len(figures)+5 { // of two words: geth ms, serial ms, vs geth, vs serial, of ideal
+	if titles, figures := strings.Fields(lines[0]), strings.Fields(lines[1]); len(titles) != len(figures)+6 { // of two words: geth ms, serial ms, vs geth, vs serial, of ideal, by list
 		t.Errorf("%d titles over %d figures:\n%s", len(titles), len(figures), out)
 	}
 
@@ -35,7 +35,7 @@ func TestBenchExecutor(t *testing.T) {
 	if err := json.Unmarshal([]byte(strings.SplitN(out, "\n", 2)[0]), &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Workload != "erc20-hot" || r.CPUVsSerial <= 0 || r.Ideal != 1 || r.CriticalShare != 1 || len(r.Simulated) != 2 {
+	if r.Workload != "erc20-hot" || r.CPUVsSerial <= 0 || r.AlongVsSerial <= 0 || r.Ideal != 1 || r.CriticalShare != 1 || len(r.Simulated) != 2 {
 		t.Errorf("got %+v", r)
 	}
 	for _, flag := range []string{"--simulate=4,x", "--workers=0", "--workload=nonsense"} {

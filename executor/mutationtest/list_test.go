@@ -195,4 +195,9 @@ var mutants = []mutant{
 		file: "transfer.go", old: "m.FeeCap.Lt(&m.TipCap) ||", new: "",
 		pkg: "", run: transfers,
 	},
+	{
+		name: "a list is read one transaction too far",
+		file: "along.go", old: "at(i) >= index", new: "at(i) > index",
+		pkg: "", run: "^TestAlong$",
+	},
 }

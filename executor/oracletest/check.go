@@ -11,7 +11,9 @@ import (
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/params"
+	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
@@ -105,6 +107,64 @@ func (k checker) verifying(ctx context.Context, b *blockCase) error {
 		return fmt.Errorf("verify: %w", err)
 	}
 	return k.finish(ctx, b, open, slice.Receipts)
+}
+
+// along is verifying along a block access list.
+func (k checker) along(ctx context.Context, b *blockCase, list *bal.BlockAccessList) error {
+	told := *b
+	told.env.AccessList = list
+	return k.verifying(ctx, &told)
+}
+
+// wrong returns a list with faults of all kinds.
+func wrong(list *bal.BlockAccessList, c *choices) (*bal.BlockAccessList, error) {
+	enc, err := rlp.EncodeToBytes(list)
+	if err != nil {
+		return nil, err
+	}
+	var copied, out bal.BlockAccessList
+	if err := rlp.DecodeBytes(enc, &copied); err != nil {
+		return nil, err
+	}
+	for i := range copied {
+		a := &copied[i]
+		switch pick(c, []int{0, 0, 0, 1, 2, 3, 4, 5, 6, 7}) {
+		case 1:
+			continue // it is left out
+		case 2:
+			for j := range a.BalanceChanges {
+				a.BalanceChanges[j].PostBalance.AddUint64(a.BalanceChanges[j].PostBalance, 1)
+			}
+		case 3:
+			for j := range a.NonceChanges {
+				a.NonceChanges[j].PostNonce ^= 1
+			}
+		case 4:
+			for j := range a.CodeChanges {
+				a.CodeChanges[j].NewCode = append(a.CodeChanges[j].NewCode, 0)
+			}
+			a.BalanceChanges = a.BalanceChanges[:len(a.BalanceChanges)/2]
+		case 5:
+			for j := range a.StorageChanges {
+				for _, w := range a.StorageChanges[j].SlotChanges {
+					w.PostValue.Not(w.PostValue)
+				}
+			}
+		case 6:
+			for j := range a.StorageChanges {
+				for w := range a.StorageChanges[j].SlotChanges {
+					a.StorageChanges[j].SlotChanges[w].BlockAccessIndex ^= 3
+				}
+			}
+		case 7:
+			a.StorageChanges = a.StorageChanges[len(a.StorageChanges)/2:]
+			for j := range a.StorageChanges {
+				a.StorageChanges[j].SlotChanges = nil
+			}
+		}
+		out = append(out, *a)
+	}
+	return &out, nil
 }
 
 // refusing verifies all offered transactions, which must fail at the first one

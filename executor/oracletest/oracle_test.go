@@ -86,6 +86,16 @@ func checkBlock(ctx context.Context, k checker, b *blockCase, share []byte) erro
 	if err := k.verifying(ctx, b); err != nil {
 		return fmt.Errorf("verifying: %w", err)
 	}
+	if err := k.along(ctx, b, b.accesses); err != nil {
+		return fmt.Errorf("along the list: %w", err)
+	}
+	list, err := wrong(b.accesses, &choices{rest: share})
+	if err != nil {
+		return err
+	}
+	if err := k.along(ctx, b, list); err != nil {
+		return fmt.Errorf("along a wrong list: %w", err)
+	}
 	if err := k.refusing(ctx, b); err != nil {
 		return fmt.Errorf("refusing: %w", err)
 	}

@@ -284,7 +284,7 @@ func (p *peers) timeMaking(ctx context.Context, e executor.Executor) (m made, er
 		slice *executor.Slice
 	)
 	m.whole, err = timed(func() error {
-		open, err := p.openOurs(ctx, e)
+		open, err := p.openOurs(ctx, e, nil)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/executor/predict"
@@ -23,6 +24,7 @@ type bench struct {
 
 	rounds []round
 	gas    uint64
+	list   *bal.BlockAccessList // that the block leaves
 }
 
 func newBench(ctx context.Context, s *scenario, workers []int, sources predict.Sources) (*bench, error) {
@@ -105,7 +107,7 @@ func (b *bench) openGeth(db *state.StateDB, keys oracle.Keys) *oracle.Block {
 
 // runOurs executes the block with an executor.
 func (b *bench) runOurs(ctx context.Context, e executor.Executor) (executor.Block, *executor.Slice, error) {
-	open, err := b.openOurs(ctx, e)
+	open, err := b.openOurs(ctx, e, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,13 +115,15 @@ func (b *bench) runOurs(ctx context.Context, e executor.Executor) (executor.Bloc
 	return open, slice, err
 }
 
-func (b *bench) openOurs(ctx context.Context, e executor.Executor) (executor.Block, error) {
+// openOurs opens the block, to go along a list unless it is nil.
+func (b *bench) openOurs(ctx context.Context, e executor.Executor, list *bal.BlockAccessList) (executor.Block, error) {
 	return e.Open(ctx, executor.Env{
-		Config:    b.s.config,
-		Header:    b.s.header,
-		Parent:    b.s.parent,
-		State:     b.s.state,
-		BlockHash: b.s.blockHash,
+		Config:     b.s.config,
+		Header:     b.s.header,
+		Parent:     b.s.parent,
+		State:      b.s.state,
+		BlockHash:  b.s.blockHash,
+		AccessList: list,
 	})
 }
 
@@ -161,6 +165,7 @@ func (b *bench) agree(ctx context.Context) error {
 		if outcome.GasUsed != b.gas {
 			return fmt.Errorf("%T: gas used %d, by geth %d", e, outcome.GasUsed, b.gas)
 		}
+		b.list = outcome.AccessList()
 		keys.Changes(outcome.Changes)
 		if err := oracle.Compare(keys, oracle.View(db), oracle.Overlay(b.s.state, outcome.Changes)); err != nil {
 			return fmt.Errorf("%T differs from geth: %w", e, err)

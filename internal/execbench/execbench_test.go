@@ -52,7 +52,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: %d transactions use %d gas, want about %d", r.Workload, r.Transactions, r.Gas, c.Gas)
 		}
 		if r.GethS <= 0 || r.SerialS <= 0 || r.ParallelS <= 0 || r.VsGeth <= 0 || r.VsSerial <= 0 || r.FractionOfIdeal <= 0 ||
-			r.CPUVsSerial <= 0 || r.CPUVsGeth <= 0 || r.CriticalShare <= 0 {
+			r.CPUVsSerial <= 0 || r.CPUVsGeth <= 0 || r.CriticalShare <= 0 || (r.AlongVsSerial <= 0) != (r.Workload == "half-invalid") {
 			t.Errorf("%+v holds a figure that is not positive", r)
 		}
 		if most := min(float64(r.Workers), 1/r.CriticalShare); math.Abs(r.Ideal-most) > 1e-9 {
@@ -215,7 +215,7 @@ func TestPredictions(t *testing.T) {
 func graphOf(t *testing.T, name string, gas uint64) *graph {
 	t.Helper()
 	b := newTestBench(t, name, gas)
-	s, err := b.timeOurs(t.Context(), b.serial)
+	s, err := b.timeOurs(t.Context(), b.serial, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,6 +92,11 @@ type Result struct {
 	// one where the parallel executor does the same work in less time.
 	Ideal           float64 `json:"ideal"`
 	FractionOfIdeal float64 `json:"fraction_of_ideal"`
+	// AlongS is the parallel executor's time along the block access list, as a
+	// replica that got it would run the block, and AlongVsSerial how many times as
+	// fast as the serial executor that is. A block that is built has no list yet.
+	AlongS        float64 `json:"along_s,omitempty"`
+	AlongVsSerial float64 `json:"along_vs_serial,omitempty"`
 	// Simulated are the speed-ups reckoned for Config.Simulate. They are the same
 	// for all measured worker counts.
 	Simulated []Simulated `json:"simulated,omitempty"`

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ethereum/go-ethereum/core/types/bal"
+
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/executor/report"
 )
@@ -22,6 +24,7 @@ type sample struct {
 type round struct {
 	geth, gethReceipts, serial sample
 	parallel                   []sample // by index of the worker count
+	along                      []sample // the same along the block's access list; none if the block is built
 	graph                      *graph   // as serial met it
 	others                     float64  // cores that other processes used meanwhile
 }
@@ -65,16 +68,23 @@ func (b *bench) round(ctx context.Context) (r round, err error) {
 	if r.gethReceipts, err = timed(func() error { return b.runGethReceipts(db) }); err != nil {
 		return r, err
 	}
-	if r.serial, err = b.timeOurs(ctx, b.serial); err != nil {
+	if r.serial, err = b.timeOurs(ctx, b.serial, nil); err != nil {
 		return r, err
 	}
 	r.graph = newGraph(r.serial.report)
 	for _, p := range b.parallel {
-		s, err := b.timeOurs(ctx, p)
+		s, err := b.timeOurs(ctx, p, nil)
 		if err != nil {
 			return r, err
 		}
 		r.parallel = append(r.parallel, s)
+		if b.s.building {
+			continue
+		}
+		if s, err = b.timeOurs(ctx, p, b.list); err != nil {
+			return r, err
+		}
+		r.along = append(r.along, s)
 	}
 	r.others = others.cores()
 	return r, nil
@@ -82,8 +92,8 @@ func (b *bench) round(ctx context.Context) (r round, err error) {
 
 // timeOurs times opening a block and running it; its end is not timed, since
 // the baseline has none.
-func (b *bench) timeOurs(ctx context.Context, e executor.Executor) (sample, error) {
-	open, err := b.openOurs(ctx, e) // as geth's state is made before the clock starts
+func (b *bench) timeOurs(ctx context.Context, e executor.Executor, list *bal.BlockAccessList) (sample, error) {
+	open, err := b.openOurs(ctx, e, list) // as geth's state is made before the clock starts
 	if err != nil {
 		return sample{}, err
 	}
@@ -144,6 +154,10 @@ func (b *bench) result(name string, i, workers int, g *graph) Result {
 	r.VsGeth, r.VsSerial = r.GethS/r.ParallelS, r.SerialS/r.ParallelS
 	r.CPUVsGeth, r.CPUVsSerial = r.CPUS/r.GethCPUS, r.CPUS/r.SerialCPUS
 	r.FractionOfIdeal = r.VsSerial / r.Ideal
+	if !b.s.building {
+		r.AlongS = b.median(func(r round) float64 { return r.along[i].wall })
+		r.AlongVsSerial = r.SerialS / r.AlongS
+	}
 	return r
 }
 
