@@ -46,8 +46,8 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 			if r.Fallback != "" {
 				note = "  serial: " + r.Fallback
 			}
-			fmt.Fprintf(io.out, "block %-9d %4d txs %10d gas  geth %7.2f ms  serial %7.2f ms  parallel %7.2f ms  %s%s\n",
-				r.Number, r.Transactions, r.GasUsed, r.GethSerialS*1e3, r.SerialS*1e3, r.ParallelS*1e3, verdict, note)
+			fmt.Fprintf(io.out, "block %-9d %4d txs %10d gas  geth %7.2f ms  serial %7.2f ms  parallel %7.2f ms  by list %7.2f ms  %s%s\n",
+				r.Number, r.Transactions, r.GasUsed, r.GethSerialS*1e3, r.SerialS*1e3, r.ParallelS*1e3, r.AlongS*1e3, verdict, note)
 		})
 		if err != nil {
 			return err
@@ -55,8 +55,8 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 		if *asJSON {
 			printJSON(io.out, sum)
 		} else {
-			fmt.Fprintf(io.out, "%d blocks, %d ok, %d failed; geometric means: %.2fx geth's serial processor, %.2fx our serial executor\n",
-				sum.Blocks, sum.OK, sum.Failed, sum.GeoMeanGeth, sum.GeoMeanSerial)
+			fmt.Fprintf(io.out, "%d blocks, %d ok, %d failed; geometric means: %.2fx geth's serial processor, %.2fx our serial executor; along their access lists %.2fx geth's\n",
+				sum.Blocks, sum.OK, sum.Failed, sum.GeoMeanGeth, sum.GeoMeanSerial, sum.GeoMeanAlong)
 		}
 		if sum.Failed > 0 {
 			return fmt.Errorf("%d of %d blocks differ: %w", sum.Failed, sum.Blocks, errMismatch)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/trie"
 
 	"github.com/motet-evm/motet"
@@ -24,6 +25,7 @@ type execution struct {
 	gasUsed  uint64
 	stats    executor.Stats
 	changes  *motet.StateChanges // of our engines
+	accesses func() *bal.BlockAccessList
 	refused  error
 }
 
@@ -57,15 +59,20 @@ func execOn(ctx context.Context, b *recordedBlock, db *state.StateDB, keys oracl
 	return done, err
 }
 
-// ours returns how an executor of Motet executes a block.
+// along names the parallel executor that is given the block's access list.
+const along = "parallel along the list"
+
+// ours returns how an executor of Motet executes a block, along its list if that
+// is known.
 func ours(e executor.Executor) func(context.Context, *recordedBlock) (*execution, error) {
 	return func(ctx context.Context, b *recordedBlock) (*execution, error) {
 		open, err := e.Open(ctx, executor.Env{
-			Config:    b.config,
-			Header:    b.header,
-			Parent:    b.parent(),
-			State:     b.state,
-			BlockHash: b.blockHash,
+			Config:     b.config,
+			Header:     b.header,
+			Parent:     b.parent(),
+			State:      b.state,
+			BlockHash:  b.blockHash,
+			AccessList: b.list,
 		})
 		if err != nil {
 			return nil, err
@@ -86,6 +93,7 @@ func ours(e executor.Executor) func(context.Context, *recordedBlock) (*execution
 			gasUsed:  outcome.GasUsed,
 			stats:    slice.Stats,
 			changes:  outcome.Changes,
+			accesses: outcome.AccessList,
 		}, nil
 	}
 }
@@ -93,7 +101,7 @@ func ours(e executor.Executor) func(context.Context, *recordedBlock) (*execution
 // check compares every execution with the header, with geth's receipts, and
 // with geth's state after the block.
 func check(ctx context.Context, b *recordedBlock, results map[string]*execution) error {
-	for _, name := range []string{gethName, Serial, Parallel} {
+	for _, name := range []string{gethName, Serial, Parallel, along} {
 		result := results[name]
 		if result == nil {
 			continue
@@ -148,7 +156,7 @@ func checkState(ctx context.Context, b *recordedBlock, results map[string]*execu
 		}
 	}
 	want := oracle.View(db)
-	for _, name := range []string{Serial, Parallel} {
+	for _, name := range []string{Serial, Parallel, along} {
 		result := results[name]
 		if result == nil {
 			continue

@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/ethereum/go-ethereum/trie"
@@ -34,6 +35,8 @@ type recordedBlock struct {
 	state       *oracle.Memory
 	// sealed tells whether the header holds results to check against.
 	sealed bool
+	// list is the access list to execute along, nil for none.
+	list *bal.BlockAccessList
 }
 
 func (b *recordedBlock) blockHash(number uint64) common.Hash { return b.hashes[number] }

@@ -61,9 +61,12 @@ type BlockResult struct {
 	SerialS      float64 `json:"serial_s"`
 	ParallelS    float64 `json:"parallel_s"`
 	GethSerialS  float64 `json:"geth_serial_s"`
-	Executions   int     `json:"executions"`
-	Aborts       int     `json:"aborts"`
-	Fallback     string  `json:"fallback"`
+	// AlongS is the parallel executor's time along the block access list that the
+	// block leaves, as a replica runs it that got the list with the block.
+	AlongS     float64 `json:"along_s"`
+	Executions int     `json:"executions"`
+	Aborts     int     `json:"aborts"`
+	Fallback   string  `json:"fallback"`
 	// Mismatch says what differed when OK is false.
 	Mismatch string `json:"mismatch,omitempty"`
 }
@@ -77,6 +80,8 @@ type Summary struct {
 	Failed        int     `json:"failed"`
 	GeoMeanGeth   float64 `json:"geo_mean_vs_geth"`
 	GeoMeanSerial float64 `json:"geo_mean_vs_serial"`
+	// GeoMeanAlong is that of the parallel executor along the list against geth.
+	GeoMeanAlong float64 `json:"geo_mean_along_vs_geth"`
 }
 
 // Run replays all blocks that c names and reports each as it is done. A block
@@ -115,8 +120,8 @@ func Run(ctx context.Context, c Config, report func(BlockResult)) (Summary, erro
 // tally accumulates a Summary.
 type tally struct {
 	Summary
-	logGeth, logSerial     float64
-	timedGeth, timedSerial int
+	logGeth, logSerial, logAlong       float64
+	timedGeth, timedSerial, timedAlong int
 }
 
 func (t *tally) add(r BlockResult) {
@@ -141,6 +146,10 @@ func (t *tally) add(r BlockResult) {
 		t.logSerial += math.Log(r.SerialS / r.ParallelS)
 		t.timedSerial++
 	}
+	if r.AlongS > 0 && r.GethSerialS > 0 {
+		t.logAlong += math.Log(r.GethSerialS / r.AlongS)
+		t.timedAlong++
+	}
 }
 
 func (t *tally) sum() Summary {
@@ -150,6 +159,9 @@ func (t *tally) sum() Summary {
 	}
 	if t.timedSerial > 0 {
 		s.GeoMeanSerial = math.Exp(t.logSerial / float64(t.timedSerial))
+	}
+	if t.timedAlong > 0 {
+		s.GeoMeanAlong = math.Exp(t.logAlong / float64(t.timedAlong))
 	}
 	return s
 }
@@ -176,7 +188,8 @@ func newRunner(c Config) *runner {
 		if workers == 0 {
 			workers = runtime.GOMAXPROCS(0)
 		}
-		r.engines = append(r.engines, engine{name: Parallel, exec: ours(executor.NewParallel(executor.Config{Workers: workers, Predict: predict.New(c.Predict)}))})
+		exec := ours(executor.NewParallel(executor.Config{Workers: workers, Predict: predict.New(c.Predict)}))
+		r.engines = append(r.engines, engine{name: Parallel, exec: exec}, engine{name: along, exec: exec})
 	}
 	return r
 }
@@ -190,6 +203,12 @@ func (r *runner) block(ctx context.Context, b *recordedBlock) (BlockResult, erro
 	)
 	for range r.rounds {
 		for _, e := range r.engines {
+			if b.list = nil; e.name == along {
+				if results[Parallel].refused != nil {
+					continue
+				}
+				b.list = results[Parallel].accesses()
+			}
 			runtime.GC()
 			start := time.Now()
 			done, err := e.exec(ctx, b)
@@ -209,6 +228,7 @@ func (r *runner) block(ctx context.Context, b *recordedBlock) (BlockResult, erro
 		GethSerialS:  median(samples[gethName]),
 		SerialS:      median(samples[Serial]),
 		ParallelS:    median(samples[Parallel]),
+		AlongS:       median(samples[along]),
 	}
 	if p := results[Parallel]; p != nil {
 		result.Executions, result.Aborts, result.Fallback = p.stats.Executions, p.stats.Aborts, p.stats.Fallback
