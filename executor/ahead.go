@@ -3,6 +3,7 @@ package executor
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -20,6 +21,11 @@ const (
 	// that are looked at where nothing has to be read.
 	aheadLead   = 2 * batch
 	aheadStride = 16
+	// aheadWorth is how long most looks at the state have to take for it to be worth
+	// predicting slots and calling for help, and aheadTrial how many looks tell. Of a
+	// state in memory nothing is read ahead beyond that.
+	aheadWorth = 5 * time.Microsecond
+	aheadTrial = 8
 )
 
 // ahead loads what coming transactions are expected to look at into the memory,
@@ -27,8 +33,8 @@ const (
 // that are predicted. It changes nothing that an execution can see but the time
 // that a look takes, and ends with the slice.
 //
-// One goroutine looks around. Where it finds something to read it calls for help,
-// and where the memory holds everything it only samples.
+// One goroutine looks around. Where it finds something to read, and that takes time,
+// it calls for help; where the memory holds everything it only samples.
 type ahead struct {
 	memory    *memory
 	predictor *predict.Predictor
@@ -38,6 +44,7 @@ type ahead struct {
 	help   atomic.Int32 // readers beside the first
 	ended  atomic.Bool
 	loaded atomic.Int64 // accounts and slots
+	slow   atomic.Int64 // those of them that took aheadWorth
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
@@ -67,10 +74,12 @@ func (a *ahead) lookAround() {
 		switch {
 		case !more:
 			return
+		case a.cheap():
+			return
 		case n == 0:
 			stride = min(2*stride, aheadStride)
 			a.next.Add((stride - 1) * batch)
-		default:
+		case a.worthwhile():
 			stride = 1
 			for a.help.Load() < aheadReaders-1 {
 				a.help.Add(1)
@@ -78,6 +87,14 @@ func (a *ahead) lookAround() {
 			}
 		}
 	}
+}
+
+// cheap and worthwhile tell whether most looks at the state take less than it would
+// be worth, or as much; neither until that is known.
+func (a *ahead) cheap() bool { return a.loaded.Load() >= aheadTrial && !a.worthwhile() }
+func (a *ahead) worthwhile() bool {
+	n := a.loaded.Load()
+	return n >= aheadTrial && 2*a.slow.Load() >= n
 }
 
 // helpOut reads until there is nothing to read.
@@ -97,10 +114,11 @@ func (a *ahead) readBatch() (loaded int, more bool) {
 	if from >= int64(len(a.txs)) {
 		return 0, false
 	}
-	defer func() { a.loaded.Add(int64(loaded)) }()
 	var slots []predict.Access
 	for _, tx := range a.txs[from:min(from+batch, int64(len(a.txs)))] {
-		slots, _ = a.predictor.Slots(slots[:0], tx, a.target(tx.Call().To))
+		if slots = slots[:0]; a.worthwhile() {
+			slots, _ = a.predictor.Slots(slots, tx, a.target(tx.Call().To))
+		}
 		for i := -2; i < len(slots); i++ {
 			if a.ended.Load() {
 				return loaded, false
@@ -111,13 +129,13 @@ func (a *ahead) readBatch() (loaded int, more bool) {
 			)
 			switch i {
 			case -2:
-				_, was, err = a.memory.ready(&tx.From)
+				_, was, err = a.ready(&tx.From)
 			case -1:
 				if to := tx.Call().To; to != nil {
-					_, was, err = a.memory.ready(to)
+					_, was, err = a.ready(to)
 				}
 			default:
-				was, err = a.memory.readySlot(&slots[i])
+				was, err = a.readySlot(&slots[i])
 			}
 			switch {
 			case err != nil:
@@ -158,26 +176,38 @@ func readinessOf(loaded bool, awaited *atomic.Bool) readiness {
 }
 
 // ready loads an account that nobody has loaded or begun to.
-func (m *memory) ready(addr *common.Address) (e *accountEntry, was readiness, err error) {
+func (a *ahead) ready(addr *common.Address) (e *accountEntry, was readiness, err error) {
+	m := a.memory
 	hash := m.seeds.address(addr)
 	e = m.accounts.intern(hash, *addr)
 	if was = e.cell.readiness(); was == missing {
+		defer a.timed(time.Now())
 		_, err = m.account(addr, hash)
 	}
 	return e, was, err
 }
 
 // readySlot is ready for a slot and its account.
-func (m *memory) readySlot(at *predict.Access) (was readiness, err error) {
-	account, _, err := m.ready(&at.Address)
+func (a *ahead) readySlot(at *predict.Access) (was readiness, err error) {
+	m := a.memory
+	account, _, err := a.ready(&at.Address)
 	if err != nil {
 		return busy, err
 	}
 	e := m.slots.intern(m.seeds.slot(account.hash, &at.Slot), slotKey{account, at.Slot})
 	if was = e.cell.readiness(); was == missing {
+		defer a.timed(time.Now())
 		_, err = m.slot(account, &at.Slot)
 	}
 	return was, err
+}
+
+// timed counts a look at the state.
+func (a *ahead) timed(start time.Time) {
+	if time.Since(start) >= aheadWorth {
+		a.slow.Add(1)
+	}
+	a.loaded.Add(1)
 }
 
 // target returns the contract at an address as it was before the block: what is
