@@ -92,6 +92,7 @@ func (a *ahead) lookAround() {
 // cheap and worthwhile tell whether most looks at the state take less than it would
 // be worth, or as much; neither until that is known.
 func (a *ahead) cheap() bool { return a.loaded.Load() >= aheadTrial && !a.worthwhile() }
+
 func (a *ahead) worthwhile() bool {
 	n := a.loaded.Load()
 	return n >= aheadTrial && 2*a.slow.Load() >= n
