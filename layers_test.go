@@ -28,7 +28,8 @@ var rows = map[string]int{
 	"l1bridge": 3, "mempool": 3,
 
 	"api": 4, "batcher": 4, "internal/conformance": 4, "internal/execbench": 4, "internal/indexer": 4, "internal/loadgen": 4,
-	"internal/replay": 4, "internal/replica": 4, "sequencer": 4,
+	"internal/publish": 4,
+	"internal/replay":  4, "internal/replica": 4, "sequencer": 4,
 
 	"cmd/motet": 5,
 }

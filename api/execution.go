@@ -71,13 +71,7 @@ func (s *Server) getExecution(w http.ResponseWriter, r *http.Request) {
 // locations, critical path, speed-up. It returns null for a block that does not
 // exist, the pending one included, and an error for one without a report.
 func (a motetAPI) GetBlockExecution(at rpc.BlockNumberOrHash) (*executionJSON, error) {
-	id := ""
-	if hash, ok := at.Hash(); ok {
-		id = hash.Hex()
-	} else if number, ok := at.Number(); ok {
-		id = number.String() // the name of a tag, or hex
-	}
-	block, bad := a.s.findBlock(id)
+	block, bad := a.s.blockNamed(at)
 	if bad != nil {
 		return nil, nil //nolint:nilerr,nilnil // as eth_getBlockByNumber answers
 	}
@@ -86,4 +80,15 @@ func (a motetAPI) GetBlockExecution(at rpc.BlockNumberOrHash) (*executionJSON, e
 		return nil, bad
 	}
 	return out, nil
+}
+
+// blockNamed is findBlock for a parameter of JSON-RPC.
+func (s *Server) blockNamed(at rpc.BlockNumberOrHash) (*types.Block, *Error) {
+	id := ""
+	if hash, ok := at.Hash(); ok {
+		id = hash.Hex()
+	} else if number, ok := at.Number(); ok {
+		id = number.String() // the name of a tag, or hex
+	}
+	return s.findBlock(id)
 }

@@ -26,6 +26,7 @@ func (s *Server) register() error {
 	ours("eth", filterAPI{s})
 	ours("eth", subscriptions{s})
 	ours("eth", accountAPI{})
+	ours("eth", accessListAPI{s})
 	ours("debug", traceAPI{s})
 	ours("net", netAPI{s})
 	ours("web3", web3API{s})

@@ -47,6 +47,7 @@ func (s *Server) routes() http.Handler {
 		r.Get("/transactions/{hash}", s.getTransaction)
 		r.Get("/blocks/{block}", s.getBlock)
 		r.Get("/blocks/{block}/execution", s.getExecution)
+		r.Get("/blocks/{block}/access-list", s.getAccessList)
 		r.Get("/status", s.getStatus)
 		r.Get("/events", s.getEvents)
 	})

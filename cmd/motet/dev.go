@@ -265,6 +265,9 @@ func (n *node) build(ctx context.Context, deps *api.Deps) error {
 	if err := n.addIndex(ctx); err != nil {
 		return err
 	}
+	if err := n.addPublisher(ctx, conn, id); err != nil {
+		return err
+	}
 	n.checks = append(n.checks,
 		api.Check{Name: "log", Run: func(context.Context) error {
 			if !conn.Connected() {

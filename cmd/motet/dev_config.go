@@ -72,6 +72,7 @@ type devConfig struct {
 
 	nats                    string
 	natsListen, natsMonitor string
+	accessLists             int // MiB
 	postgres                string
 	readyFile               string
 
@@ -106,6 +107,7 @@ func (c *devConfig) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.nats, "nats", "embedded", "embedded, or the `URL` of a NATS server with JetStream and sync_interval: always")
 	fs.StringVar(&c.natsMonitor, "nats.monitor", "", "`URL` of the NATS server's monitor, to check its sync_interval")
 	fs.StringVar(&c.natsListen, "nats.listen", "", "`address` on which the embedded NATS lets others subscribe (empty: none)")
+	fs.IntVar(&c.accessLists, "nats.access-lists", 1024, "`MiB` of block access lists (EIP-7928) to keep on the stream MOTET_DERIVED, the oldest go first (0: publish none)")
 	fs.StringVar(&c.postgres, "postgres", "auto", "auto (a private cluster where Postgres is installed), off, or a `URL`")
 	fs.StringVar(&c.readyFile, "ready-file", "", "`file` to write, as JSON, when everything answers")
 	fs.BoolVar(&c.noMining, "no-mining", false, "serve the chain of the data directory without building on it; implies --l1 off")
@@ -137,6 +139,8 @@ func (c *devConfig) validate() error {
 		return usage("--block-time %s: block timestamps are whole seconds; use 0, 1s, 2s …", c.sequencer.BlockTime)
 	case c.httpPort < 0 || c.httpPort > 65535:
 		return usage("--http.port %d: not a port", c.httpPort)
+	case c.accessLists < 0 || c.accessLists > 1<<20:
+		return usage("--nats.access-lists %d: must be 0 to %d", c.accessLists, 1<<20)
 	case c.accounts < 0 || c.accounts > 10_000:
 		return usage("--accounts %d: use 0 to 10000", c.accounts)
 	case c.chainID == 0:

@@ -16,7 +16,9 @@ import (
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/internal/batchcodec"
 	"github.com/motet-evm/motet/internal/chain"
+	"github.com/motet-evm/motet/internal/eventlog"
 	"github.com/motet-evm/motet/internal/indexer"
+	"github.com/motet-evm/motet/internal/publish"
 	"github.com/motet-evm/motet/internal/replica"
 	"github.com/motet-evm/motet/internal/telemetry"
 )
@@ -115,6 +117,24 @@ func (n *node) addIndex(ctx context.Context) error {
 	}
 	n.Add("indexer", ix.Run)
 	n.notes = append(n.notes, api.Note{Name: "indexer", State: ix.Outage})
+	return nil
+}
+
+// addPublisher adds what puts block access lists on the derived stream.
+func (n *node) addPublisher(ctx context.Context, conn *eventlog.Conn, id eventlog.Identity) error {
+	if n.cfg.accessLists == 0 {
+		return nil
+	}
+	stream, err := conn.OpenDerived(ctx, id, int64(n.cfg.accessLists)<<20)
+	if err != nil {
+		return fmt.Errorf("open the derived stream: %w", err)
+	}
+	p, err := publish.New(publish.Deps{Chain: n.chain, Stream: stream, Log: n.log, Registerer: n.registry})
+	if err != nil {
+		return fmt.Errorf("make the publisher: %w", err)
+	}
+	n.Add("publisher", p.Run)
+	n.notes = append(n.notes, api.Note{Name: "access lists", State: p.Outage})
 	return nil
 }
 

@@ -119,7 +119,8 @@ type Deps struct {
 	// Registerer may be nil.
 	Registerer prometheus.Registerer
 	// Execute runs a block on the state after its parent. Open uses it to bring
-	// the state up to the head. If it is nil, geth executes those blocks.
+	// the state up to the head, AccessList to make lists anew. If it is nil, geth
+	// executes those blocks, and they have no lists.
 	Execute func(ctx context.Context, env BlockEnv) (*motet.Outcome, error)
 }
 

@@ -137,6 +137,7 @@ var (
 	bomb     = common.FromHex("33ff")                               // destroys itself
 	unborn   = common.FromHex("600160015533ff")                     // init code that destroys what it makes
 	failing  = common.FromHex("60016001555f5ffd")                   // init code that reverts
+	large    = common.FromHex("6160005ff3")                         // init code that makes the largest contract of Osaka
 	loader   = common.FromHex("60808060095f395ff3")                 // init code that returns what follows it, up to 128 bytes
 )
 
@@ -179,6 +180,17 @@ func (c *Chain) Transfers(t testing.TB, txs int) *types.Block {
 		from, nonce := c.sender()
 		to := c.nobody()
 		list[i] = sign(t, from, types.DynamicFeeTx{Nonce: nonce, Gas: params.TxGas, To: &to, Value: big.NewInt(1)})
+	}
+	return c.seal(t, list)
+}
+
+// Large adds a block whose list is larger than a megabyte, under Osaka rules.
+func (c *Chain) Large(t testing.TB) *types.Block {
+	t.Helper()
+	list := make([]*types.Transaction, 45)
+	for i := range list {
+		from, nonce := c.sender()
+		list[i] = sign(t, from, types.DynamicFeeTx{Nonce: nonce, Gas: 8_000_000, Data: large})
 	}
 	return c.seal(t, list)
 }
