@@ -257,6 +257,23 @@ func TestListDoubt(t *testing.T) {
 			}
 		}
 	}
+	// A message that was given up arrives after the one that took its place.
+	late := blockRef(3, 0)
+	want = append(want, late)
+	proxy.HoldRequests()
+	if _, err := d.Publish(t.Context(), late, listOf(late, 20)); !errors.Is(err, motet.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	if err := c.nc.ForceReconnect(); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := d.Publish(t.Context(), late, listOf(late, 20)); err != nil; _, err = d.Publish(t.Context(), late, listOf(late, 20)) {
+		if !errors.Is(err, motet.ErrUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	proxy.Deliver()
+	time.Sleep(100 * time.Millisecond) // for what must not arrive
 	what, _, _ := encodeList(want[0], listOf(want[0], 20), testPart)
 	if n := messages(t, d); n != uint64(len(want)*what.count) {
 		t.Errorf("%d messages, want %d of each of %d lists", n, what.count, len(want))
@@ -287,7 +304,7 @@ func TestLostLists(t *testing.T) {
 		}
 	}
 	bad := chunk{block: blockRef(9, 0), list: common.Hash{1}, index: 1, count: 1}
-	forge(bad.header(), "not the list")
+	forge(bad.header(), "\xc0") // a list, but another
 	endless := chunk{block: blockRef(10, 0), list: common.Hash{1}, index: 1, count: maxChunks + 1}
 	forge(endless.header(), "a")
 	endless.index = 2
@@ -296,6 +313,10 @@ func TestLostLists(t *testing.T) {
 	unreadable := chunk{block: blockRef(11, 0), list: junk, index: 1, count: 1}
 	forge(unreadable.header(), "junk")
 	forge(nil, "whatever")
+	skipping := chunk{block: blockRef(8, 1), list: common.Hash{1}, index: 1, count: 3}
+	forge(skipping.header(), "a")
+	skipping.index = 3
+	forge(skipping.header(), "b")
 	d.stale = true
 	last := blockRef(12, 0)
 	mustPublish(t, d, last, listOf(last, 20))
@@ -316,6 +337,7 @@ func TestLostLists(t *testing.T) {
 	expectLost(t, f, endless.block, ErrTooLarge)
 	expectLost(t, f, unreadable.block, ErrBadList)
 	expectLost(t, f, motet.BlockRef{}, errListHeader)
+	expectLost(t, f, skipping.block, ErrIncomplete)
 	whole(12)
 }
 
