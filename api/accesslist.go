@@ -6,21 +6,27 @@ import (
 	"net/http"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/types/bal"
+	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/go-chi/chi/v5"
 
 	"github.com/motet-evm/motet/internal/chain"
 )
 
-// accessListJSON is a block's access list in REST.
+// accessListJSON is a block's access list beside what names it, the same in REST
+// and in JSON-RPC.
 type accessListJSON struct {
-	Number uint64               `json:"number"`
-	Hash   common.Hash          `json:"hash"`      // of the block
-	List   common.Hash          `json:"list_hash"` // of the list, as EIP-7928 takes it
-	Access *bal.BlockAccessList `json:"access_list"`
+	Number uint64          `json:"number"`
+	Hash   common.Hash     `json:"hash"`      // of the block
+	List   common.Hash     `json:"list_hash"` // of the list, as EIP-7928 takes it
+	Access []accountAccess `json:"access_list"`
 }
+
+// rawListType asks REST for the RLP of a list.
+const rawListType = "application/octet-stream"
 
 // accessList returns what a block touched and changed (EIP-7928). The list of a
 // block that was not executed lately is made by executing it again, which takes a
@@ -34,13 +40,22 @@ func (s *Server) accessList(ctx context.Context, block *types.Block) (*bal.Block
 	ctx, cancel := context.WithTimeout(ctx, traceTimeout)
 	defer cancel()
 	list, err := s.chain.AccessList(ctx, block)
-	if errors.Is(err, chain.ErrStateGone) || errors.Is(err, chain.ErrNoAccessList) || errors.Is(err, chain.ErrNotCanonical) {
-		return nil, &Error{Code: CodeNotFound, Message: err.Error()}
-	}
 	if err != nil {
-		return nil, errorOf(err)
+		return nil, listError(err)
 	}
 	return list, nil
+}
+
+// listError tells why there is no list.
+func listError(err error) *Error {
+	switch {
+	case errors.Is(err, chain.ErrStateGone):
+		return &Error{Code: CodePruned, Message: "pruned history unavailable: " + chain.ErrStateGone.Error()}
+	case errors.Is(err, chain.ErrNoAccessList), errors.Is(err, chain.ErrNotCanonical):
+		return &Error{Code: CodeNotFound, Message: err.Error()}
+	default:
+		return errorOf(err)
+	}
 }
 
 func (s *Server) getAccessList(w http.ResponseWriter, r *http.Request) {
@@ -55,16 +70,30 @@ func (s *Server) getAccessList(w http.ResponseWriter, r *http.Request) {
 		problem(w, bad)
 		return
 	}
-	writeJSON(w, http.StatusOK, accessListJSON{Number: block.NumberU64(), Hash: block.Hash(), List: list.Hash(), Access: list})
+	if r.Header.Get("Accept") != rawListType {
+		writeJSON(w, http.StatusOK, describeList(block, list))
+		return
+	}
+	raw, err := rlp.EncodeToBytes(list)
+	if err != nil {
+		problem(w, errorOf(err))
+		return
+	}
+	w.Header().Set("Content-Type", rawListType)
+	_, _ = w.Write(raw) // a client that is gone is nobody's fault
 }
 
-// accessListAPI tells what blocks touched.
+func describeList(block *types.Block, list *bal.BlockAccessList) *accessListJSON {
+	return &accessListJSON{Number: block.NumberU64(), Hash: block.Hash(), List: list.Hash(), Access: shapeOfList(list)}
+}
+
+// accessListAPI tells what blocks touched, by the name that Ethereum has for it.
 type accessListAPI struct{ s *Server }
 
-// GetBlockAccessList returns the access list of a block in the JSON of EIP-7928's
-// reference tests, under all rules. It returns null for a block that does not exist,
+// GetBlockAccessList returns the access list of a block in the form of
+// execution-apis, under all rules. It returns null for a block that does not exist,
 // the pending one included.
-func (a accessListAPI) GetBlockAccessList(ctx context.Context, at rpc.BlockNumberOrHash) (*bal.BlockAccessList, error) {
+func (a accessListAPI) GetBlockAccessList(ctx context.Context, at rpc.BlockNumberOrHash) (any, error) {
 	block, bad := a.s.blockNamed(at)
 	if bad != nil {
 		return nil, nil //nolint:nilerr,nilnil // as eth_getBlockByNumber answers
@@ -73,5 +102,34 @@ func (a accessListAPI) GetBlockAccessList(ctx context.Context, at rpc.BlockNumbe
 	if bad != nil {
 		return nil, bad
 	}
-	return list, nil
+	return shapeOfList(list), nil
+}
+
+// GetBlockAccessList returns the access list of a block beside the hashes of both,
+// as REST does; null for a block that does not exist.
+func (a motetAPI) GetBlockAccessList(ctx context.Context, at rpc.BlockNumberOrHash) (*accessListJSON, error) {
+	block, bad := a.s.blockNamed(at)
+	if bad != nil {
+		return nil, nil //nolint:nilerr,nilnil // as eth_getBlockByNumber answers
+	}
+	list, bad := a.s.accessList(ctx, block)
+	if bad != nil {
+		return nil, bad
+	}
+	return describeList(block, list), nil
+}
+
+// GetRawBlockAccessList returns the RLP of a block's access list. Unlike the others
+// it tells of a block that does not exist by an error, as execution-apis has it.
+func (a traceAPI) GetRawBlockAccessList(ctx context.Context, at rpc.BlockNumberOrHash) (hexutil.Bytes, error) {
+	block, bad := a.s.blockNamed(at)
+	if bad != nil {
+		return nil, &Error{Code: CodeNotFound, Message: bad.Message}
+	}
+	list, bad := a.s.accessList(ctx, block)
+	if bad != nil {
+		return nil, bad
+	}
+	raw, err := rlp.EncodeToBytes(list)
+	return raw, asRPC(err)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/motet-evm/motet"
 )
 
-// The codes of JSON-RPC 2.0, EIP-1474 and EIP-7966 that clients meet here.
+// The codes of JSON-RPC 2.0, EIP-1474, EIP-7966 and execution-apis that clients meet here.
 const (
 	CodeParse          = -32700
 	CodeInvalidRequest = -32600
@@ -29,6 +29,7 @@ const (
 	CodeSyncTimeout    = 4
 	CodeSyncUnready    = 5
 	CodeSyncNonceGap   = 6
+	CodePruned         = 4444
 )
 
 // Error is what a client is told, on every surface.
@@ -119,6 +120,8 @@ func (e *Error) status() int {
 		return http.StatusBadRequest
 	case CodeNoMethod, CodeNotFound:
 		return http.StatusNotFound
+	case CodePruned:
+		return http.StatusGone
 	case CodeUnavailable, CodeSyncUnready:
 		return http.StatusServiceUnavailable
 	case CodeLimit:
