@@ -35,6 +35,7 @@ type Ready struct {
 	REST        string  `json:"rest"`
 	Metrics     string  `json:"metrics"`
 	Postgres    *string `json:"postgres"`
+	NATS        *string `json:"nats"`
 	L1HTTP      *string `json:"l1_http"`
 	L1Beacon    *string `json:"l1_beacon"`
 	GenesisFile string  `json:"genesis_file"`
