@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -159,5 +160,27 @@ func TestAccessListOfOldBlock(t *testing.T) {
 		if got := listError(err); got.Code != want.code || got.status() != want.status {
 			t.Errorf("%v: code %d, status %d", err, got.Code, got.status())
 		}
+	}
+}
+
+// TestAccessListWaitsForSlot: lists take turns with traces, and a client is told
+// when its turn does not come.
+func TestAccessListWaitsForSlot(t *testing.T) {
+	c := listtest.Open(t, t.TempDir(), listtest.Setup{})
+	block := c.Grow(t, 3)
+	s := newSUT(t, func(_ *Config, d *Deps) { d.Chain, d.Pool, d.Sequencer, d.Events = c.Chain, nil, nil, nil })
+	ask := func() *Error {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, bad := s.server.accessList(ctx, block)
+		return bad
+	}
+	noErr(t, s.server.traces.Acquire(t.Context(), traceSlots))
+	if bad := ask(); bad == nil || bad.Code != CodeLimit {
+		t.Errorf("without a slot: %v", bad)
+	}
+	s.server.traces.Release(traceSlots)
+	if bad := ask(); bad != nil {
+		t.Errorf("with a slot: %v", bad)
 	}
 }
