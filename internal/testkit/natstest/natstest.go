@@ -7,9 +7,11 @@ package natstest
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -136,8 +138,35 @@ func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 // Stop ends the process as an operator would (SIGTERM).
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
-// Freeze halts the process without ending it; Thaw lets it go on.
-func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+// Freeze halts the process without ending it, and returns when it stands still; Thaw
+// lets it go on.
+func (s *Server) Freeze() {
+	s.signal(syscall.SIGSTOP)
+	for deadline := time.Now().Add(patience); !s.stopped() && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// stopped reports whether no thread of the server runs any more: a signal takes
+// them one by one. Where the system does not tell, it is taken to be so.
+func (s *Server) stopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cmd == nil {
+		return true
+	}
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.cmd.Process.Pid))
+	for _, path := range threads {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		if after := stat[bytes.LastIndexByte(stat, ')')+1:]; len(after) > 1 && after[1] != 'T' {
+			return false
+		}
+	}
+	return true
+}
 
 // Thaw undoes Freeze.
 func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
