@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func checkAccessLists(t *testing.T, n *nodetest.Node) {
 	subject := fmt.Sprintf("motet.%d.accesslist.", n.ChainID)
 	for number := uint64(1); number <= head; number++ {
 		msg, err := stream.GetLastMsgForSubject(t.Context(), subject+strconv.FormatUint(number, 10))
-		for deadline := time.Now().Add(10 * time.Second); errors.Is(err, jetstream.ErrMsgNotFound) && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(time.Minute); errors.Is(err, jetstream.ErrMsgNotFound) && time.Now().Before(deadline); {
 			time.Sleep(5 * time.Millisecond) // lists come after their blocks
 			msg, err = stream.GetLastMsgForSubject(t.Context(), subject+strconv.FormatUint(number, 10))
 		}
@@ -87,10 +88,16 @@ func checkAccessLists(t *testing.T, n *nodetest.Node) {
 		if msg.Sequence != number {
 			t.Errorf("the list of block %d is message %d: something is missing or there twice", number, msg.Sequence)
 		}
+		// After a kill geth takes up to a minute to index the history of states,
+		// without which older blocks cannot be executed again.
 		var raw hexutil.Bytes
-		if err := n.Eth.Client().CallContext(t.Context(), &raw, "debug_getRawBlockAccessList", msg.Header.Get("Motet-Block-Hash")); err != nil {
-			t.Fatalf("list of block %d %s: %v", number, msg.Header.Get("Motet-Block-Hash"), err)
-		}
+		eventually(t, 2*time.Minute, "a list from JSON-RPC", func() bool {
+			err := n.Eth.Client().CallContext(t.Context(), &raw, "debug_getRawBlockAccessList", msg.Header.Get("Motet-Block-Hash"))
+			if err != nil && !strings.Contains(err.Error(), "unavailable") {
+				t.Fatalf("list of block %d %s: %v", number, msg.Header.Get("Motet-Block-Hash"), err)
+			}
+			return err == nil
+		})
 		if string(raw) != string(msg.Data) || crypto.Keccak256Hash(msg.Data).Hex() != msg.Header.Get("Motet-List-Hash") {
 			t.Errorf("block %d: the stream says %x under %v, JSON-RPC %x", number, msg.Data, msg.Header, raw)
 		}
