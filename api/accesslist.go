@@ -87,20 +87,30 @@ func describeList(block *types.Block, list *bal.BlockAccessList) *accessListJSON
 	return &accessListJSON{Number: block.NumberU64(), Hash: block.Hash(), List: list.Hash(), Access: shapeOfList(list)}
 }
 
+// listAt returns the block that a parameter of JSON-RPC names, nil if there is none,
+// and its list.
+func (s *Server) listAt(ctx context.Context, at rpc.BlockNumberOrHash) (*types.Block, *bal.BlockAccessList, error) {
+	block, bad := s.blockNamed(at)
+	if bad != nil {
+		return nil, nil, nil //nolint:nilerr // the caller tells of it in the method's own way
+	}
+	list, bad := s.accessList(ctx, block)
+	if bad != nil {
+		return nil, nil, bad
+	}
+	return block, list, nil
+}
+
 // accessListAPI tells what blocks touched, by the name that Ethereum has for it.
 type accessListAPI struct{ s *Server }
 
 // GetBlockAccessList returns the access list of a block in the form of
 // execution-apis, under all rules. It returns null for a block that does not exist,
-// the pending one included.
+// the pending one included, as eth_getBlockByNumber does.
 func (a accessListAPI) GetBlockAccessList(ctx context.Context, at rpc.BlockNumberOrHash) (any, error) {
-	block, bad := a.s.blockNamed(at)
-	if bad != nil {
-		return nil, nil //nolint:nilerr,nilnil // as eth_getBlockByNumber answers
-	}
-	list, bad := a.s.accessList(ctx, block)
-	if bad != nil {
-		return nil, bad
+	block, list, err := a.s.listAt(ctx, at)
+	if block == nil {
+		return nil, err
 	}
 	return shapeOfList(list), nil
 }
@@ -108,13 +118,9 @@ func (a accessListAPI) GetBlockAccessList(ctx context.Context, at rpc.BlockNumbe
 // GetBlockAccessList returns the access list of a block beside the hashes of both,
 // as REST does; null for a block that does not exist.
 func (a motetAPI) GetBlockAccessList(ctx context.Context, at rpc.BlockNumberOrHash) (*accessListJSON, error) {
-	block, bad := a.s.blockNamed(at)
-	if bad != nil {
-		return nil, nil //nolint:nilerr,nilnil // as eth_getBlockByNumber answers
-	}
-	list, bad := a.s.accessList(ctx, block)
-	if bad != nil {
-		return nil, bad
+	block, list, err := a.s.listAt(ctx, at)
+	if block == nil {
+		return nil, err
 	}
 	return describeList(block, list), nil
 }
@@ -122,13 +128,12 @@ func (a motetAPI) GetBlockAccessList(ctx context.Context, at rpc.BlockNumberOrHa
 // GetRawBlockAccessList returns the RLP of a block's access list. Unlike the others
 // it tells of a block that does not exist by an error, as execution-apis has it.
 func (a traceAPI) GetRawBlockAccessList(ctx context.Context, at rpc.BlockNumberOrHash) (hexutil.Bytes, error) {
-	block, bad := a.s.blockNamed(at)
-	if bad != nil {
-		return nil, &Error{Code: CodeNotFound, Message: bad.Message}
-	}
-	list, bad := a.s.accessList(ctx, block)
-	if bad != nil {
-		return nil, bad
+	block, list, err := a.s.listAt(ctx, at)
+	switch {
+	case err != nil:
+		return nil, err
+	case block == nil:
+		return nil, &Error{Code: CodeNotFound, Message: "block not found"}
 	}
 	raw, err := rlp.EncodeToBytes(list)
 	return raw, asRPC(err)

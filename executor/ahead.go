@@ -115,42 +115,52 @@ func (a *ahead) readBatch() (loaded int, more bool) {
 	if from >= int64(len(a.txs)) {
 		return 0, false
 	}
-	var slots []predict.Access
 	for _, tx := range a.txs[from:min(from+batch, int64(len(a.txs)))] {
-		if slots = slots[:0]; a.worthwhile() {
-			slots, _ = a.predictor.Slots(slots, tx, a.target(tx.Call().To))
-		}
-		for i := -2; i < len(slots); i++ {
-			if a.ended.Load() {
-				return loaded, false
-			}
-			var (
-				was readiness
-				err error
-			)
-			switch i {
-			case -2:
-				_, was, err = a.ready(&tx.From)
-			case -1:
-				if to := tx.Call().To; to != nil {
-					_, was, err = a.ready(to)
-				}
-			default:
-				was, err = a.readySlot(&slots[i])
-			}
-			switch {
-			case err != nil:
-				a.ended.Store(true) // an execution will meet it, if it matters
-				return loaded, false
-			case was == busy && i != -1: // recipients are shared
-				a.next.CompareAndSwap(from+batch, from+batch+aheadLead)
-				return loaded, true
-			case was == missing:
-				loaded++
-			}
+		n, met := a.readFor(tx)
+		loaded += n
+		if met {
+			a.next.CompareAndSwap(from+batch, from+batch+aheadLead)
+			break
 		}
 	}
-	return loaded, true
+	return loaded, !a.ended.Load()
+}
+
+// readFor reads for one transaction and tells how much was not in the memory. It
+// stops where it meets somebody who is loading the same: the execution is here
+// already. That of a recipient says nothing, since many share one.
+func (a *ahead) readFor(tx *motet.Tx) (loaded int, met bool) {
+	count := func(was readiness, err error) {
+		switch {
+		case err != nil:
+			a.ended.Store(true) // an execution will meet it, if it matters
+		case was == missing:
+			loaded++
+		}
+	}
+	_, was, err := a.ready(&tx.From)
+	count(was, err)
+	if was == busy || a.ended.Load() {
+		return loaded, was == busy
+	}
+	if to := tx.Call().To; to != nil {
+		_, was, err = a.ready(to)
+		count(was, err)
+	}
+	if !a.worthwhile() {
+		return loaded, false
+	}
+	slots, _ := a.predictor.Slots(nil, tx, a.target(tx.Call().To))
+	for i := range slots {
+		if a.ended.Load() {
+			break
+		}
+		if was, err = a.readySlot(&slots[i]); was == busy && err == nil {
+			return loaded, true
+		}
+		count(was, err)
+	}
+	return loaded, false
 }
 
 // readiness tells how a reader ahead found a cell.
@@ -159,7 +169,7 @@ type readiness uint8
 const (
 	present readiness = iota
 	missing           // it is loaded now
-	busy              // somebody else is loading it: the execution is here already
+	busy              // somebody else is loading it
 )
 
 func (c *accountCell) readiness() readiness { return readinessOf(c.Committed() != nil, &c.awaited) }
@@ -221,29 +231,19 @@ func (a *ahead) target(to *common.Address) *predict.Target {
 	defer a.mu.Unlock()
 	t, known := a.targets[*to]
 	if !known {
-		t = a.readTarget(*to)
+		t = targetOf(to, a.codeAt)
 		a.targets[*to] = t
 	}
 	return t
 }
 
-func (a *ahead) readTarget(to common.Address) *predict.Target {
-	at := to
-	for range 2 { // a delegation (EIP-7702) is followed once
-		acct, err := a.memory.reader.Account(at)
-		if err != nil || acct == nil {
-			return nil
-		}
-		hash := common.BytesToHash(acct.CodeHash)
-		if hash == types.EmptyCodeHash {
-			return nil
-		}
-		blob := a.memory.reader.Code(at, hash)
-		delegate, delegated := types.ParseDelegation(blob)
-		if !delegated {
-			return &predict.Target{Address: to, CodeHash: hash, Code: blob}
-		}
-		at = delegate
+func (a *ahead) codeAt(addr *common.Address) (hash common.Hash, blob []byte) {
+	acct, err := a.memory.reader.Account(*addr)
+	if err != nil || acct == nil {
+		return hash, nil
 	}
-	return nil
+	if hash = common.BytesToHash(acct.CodeHash); hash == types.EmptyCodeHash {
+		return hash, nil
+	}
+	return hash, a.memory.reader.Code(*addr, hash)
 }

@@ -56,22 +56,31 @@ func (h *hints) next(task int) int { return int(h.after[task]) }
 // target returns the contract that tx calls, nil if there is none or it cannot
 // be read now.
 func (m *memory) target(tx *motet.Tx) *predict.Target {
-	to := tx.Call().To
+	return targetOf(tx.Call().To, func(addr *common.Address) (common.Hash, []byte) {
+		c := m.peek(addr)
+		blob, err := m.blob(*addr, c)
+		if err != nil || c == nil {
+			return common.Hash{}, nil
+		}
+		return c.hash, blob
+	})
+}
+
+// targetOf returns the contract that a call of to runs, nil if there is none:
+// codeAt gives the code of an account, if it has one, and a delegation (EIP-7702)
+// is followed once.
+func targetOf(to *common.Address, codeAt func(*common.Address) (common.Hash, []byte)) *predict.Target {
 	if to == nil {
 		return nil
 	}
-	c := m.peek(to)
-	blob, err := m.blob(*to, c)
-	if err != nil || c == nil {
+	hash, blob := codeAt(to)
+	if delegate, ok := types.ParseDelegation(blob); ok {
+		hash, blob = codeAt(&delegate)
+	}
+	if len(blob) == 0 {
 		return nil
 	}
-	if delegate, ok := types.ParseDelegation(blob); ok {
-		c = m.peek(&delegate)
-		if blob, err = m.blob(delegate, c); err != nil || c == nil {
-			return nil
-		}
-	}
-	return &predict.Target{Address: *to, CodeHash: c.hash, Code: blob}
+	return &predict.Target{Address: *to, CodeHash: hash, Code: blob}
 }
 
 // peek returns the committed code of an account, nil if it has none or cannot be

@@ -80,5 +80,5 @@ func (s *Sources) Set(text string) error {
 // Flag defines a flag named predict, whose default is AllSources.
 func (s *Sources) Flag(fs *flag.FlagSet) {
 	*s = AllSources
-	fs.Var(s, "predict", "what the parallel executor predicts conflicts from: `sources` out of access-list, static and learned, or off")
+	fs.Var(s, "predict", "what the parallel executor predicts conflicts, and what to read ahead, from: `sources` out of access-list, static and learned, or off")
 }

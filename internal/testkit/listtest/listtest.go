@@ -22,6 +22,7 @@ import (
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/internal/chain"
 	"github.com/motet-evm/motet/internal/oracle"
+	"github.com/motet-evm/motet/internal/testkit/chaintest"
 )
 
 // ChainID is the id of the tests' chain.
@@ -222,7 +223,6 @@ func sign(t testing.TB, from int, tx types.DynamicFeeTx) *types.Transaction {
 // seal executes the transactions in a block on the head and commits it.
 func (c *Chain) seal(t testing.TB, list []*types.Transaction) *types.Block {
 	t.Helper()
-	ctx := context.Background()
 	parent, config := c.Head(), c.ChainConfig()
 	rollup := &motet.Rollup{ChainID: ChainID, Coinbase: common.HexToAddress("0x11"), GasLimitTarget: gasLimit}
 	number := parent.Number.Uint64() + 1
@@ -231,31 +231,7 @@ func (c *Chain) seal(t testing.TB, list []*types.Transaction) *types.Block {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, err := c.StateAt(parent.Root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := c.exec.Open(ctx, executor.Env{
-		Config: config, Header: open.Header(parent.Hash(), config), Parent: parent, State: before, BlockHash: c.BlockHash,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := block.Verify(ctx, txs); err != nil {
-		t.Fatal(err)
-	}
-	out, err := block.Finish(ctx, types.Withdrawals{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed, err := c.Seal(parent, out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Commit(ctx, sealed); err != nil {
-		t.Fatal(err)
-	}
-	return sealed.Block
+	return chaintest.Add(t, c.Chain, c.exec, open, txs)
 }
 
 // Want returns the list of a block as geth records it.

@@ -19,6 +19,7 @@ import (
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/internal/chain"
+	"github.com/motet-evm/motet/internal/testkit/chaintest"
 )
 
 // ChainID is the id of the tests' chain.
@@ -120,7 +121,6 @@ func Sign(t testing.TB, i int, tx types.DynamicFeeTx) *types.Transaction {
 // Grow adds a block on the origin with that many transfers.
 func (n *Node) Grow(t testing.TB, origin motet.Origin, transfers int) *types.Block {
 	t.Helper()
-	ctx := context.Background()
 	parent := n.Head()
 	open := n.Rollup.NextOpen(n.ChainConfig(), parent, max(parent.Time+1, origin.Time), origin)
 	signer := types.LatestSigner(n.ChainConfig())
@@ -135,29 +135,5 @@ func (n *Node) Grow(t testing.TB, origin motet.Origin, transfers int) *types.Blo
 			t.Fatal(err)
 		}
 	}
-	base, err := n.StateAt(parent.Root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := n.exec.Open(ctx, executor.Env{
-		Config: n.ChainConfig(), Header: open.Header(parent.Hash(), n.ChainConfig()), Parent: parent, State: base, BlockHash: n.BlockHash,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := block.Verify(ctx, txs); err != nil {
-		t.Fatal(err)
-	}
-	out, err := block.Finish(ctx, types.Withdrawals{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed, err := n.Seal(parent, out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := n.Commit(ctx, sealed); err != nil {
-		t.Fatal(err)
-	}
-	return sealed.Block
+	return chaintest.Add(t, n.Chain, n.exec, open, txs)
 }
