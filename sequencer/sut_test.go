@@ -239,7 +239,8 @@ func (s *sut) included(hashes ...common.Hash) {
 	s.t.Helper()
 	s.eventually("inclusion", func() bool {
 		for _, h := range hashes {
-			if _, _, ok := s.chain.TransactionBlock(h); !ok {
+			// geth finds a transaction a moment before its block is the head.
+			if in, _, ok := s.chain.TransactionBlock(h); !ok || in.Number > s.chain.Head().Number.Uint64() {
 				return false
 			}
 		}
