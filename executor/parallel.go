@@ -20,7 +20,7 @@ import (
 //
 // Once executions are lost to conflicts it goes on by what is predicted of the
 // next transactions, if Config.Predict is set and knows enough, and serially for a
-// while if not.
+// while if not. From a state that is slow to answer it reads ahead what is predicted.
 //
 // It runs serially before Spurious Dragon, where accounts may be empty, and
 // from Amsterdam on, whose gas has two dimensions; and it finishes a block

@@ -18,7 +18,7 @@ type Config struct {
 	// Schedule is when Parallel speculates. Serial ignores it.
 	Schedule Schedule
 	// Predict, unless it is nil, tells Parallel what transactions touch, once
-	// they conflict. Serial ignores it.
+	// they conflict, and what to read ahead of a slow state. Serial ignores it.
 	Predict *predict.Predictor
 }
 
