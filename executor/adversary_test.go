@@ -167,7 +167,7 @@ func (v *adversary) compare(tx *motet.Tx, before, now *oracle.Memory) error {
 	}
 	p := open.(*parallelBlock)
 	got := newSlice([]*motet.Tx{tx})
-	s := &speculation{parallelBlock: p, txs: []*motet.Tx{tx}, out: got, receipts: make([]types.Receipt, 1)}
+	s := &speculation{parallelBlock: p, txs: []*motet.Tx{tx}, out: got}
 	s.Prepare(0, 0, 1)
 	s.Execute(0, 0)
 	v.overwrite(p.memory, now)
@@ -226,7 +226,7 @@ func (v *adversary) overwrite(m *memory, now *oracle.Memory) {
 				value.code = newCode(a.CodeHash, blob)
 			}
 		}
-		m.setAccount(e, value)
+		m.setAccount(e, &value)
 		for key := range byte(2) {
 			slot, err := m.slot(e, &common.Hash{31: key})
 			if err != nil {

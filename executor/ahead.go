@@ -190,7 +190,7 @@ func readinessOf(loaded bool, awaited *atomic.Bool) readiness {
 func (a *ahead) ready(addr *common.Address) (e *accountEntry, was readiness, err error) {
 	m := a.memory
 	hash := m.seeds.address(addr)
-	e = m.accounts.intern(hash, *addr)
+	e = m.accounts.intern(hash, addr)
 	if was = e.cell.readiness(); was == missing {
 		defer a.timed(time.Now())
 		_, err = m.account(addr, hash)
@@ -205,7 +205,7 @@ func (a *ahead) readySlot(at *predict.Access) (was readiness, err error) {
 	if err != nil {
 		return busy, err
 	}
-	e := m.slots.intern(m.seeds.slot(account.hash, &at.Slot), slotKey{account, at.Slot})
+	e := m.slots.intern(m.seeds.slot(account.hash, &at.Slot), &slotKey{account, at.Slot})
 	if was = e.cell.readiness(); was == missing {
 		defer a.timed(time.Now())
 		_, err = m.slot(account, &at.Slot)

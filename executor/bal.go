@@ -86,6 +86,11 @@ func (g *accessLog) slot(e *slotEntry) uint32 {
 	return uint32(c.touched)
 }
 
+func (g *accessLog) balance(account, index uint32, balance *uint256.Int) {
+	g.balances = append(g.balances, balanceAccess{account: account, index: index})
+	g.balances[len(g.balances)-1].balance.Set(balance)
+}
+
 func (g *accessLog) code(account, index uint32, c *code) {
 	change := codeAccess{account: account, index: index}
 	if c != nil {
@@ -105,8 +110,8 @@ func (g *accessLog) settled(f *footprint, index uint32) {
 			continue
 		}
 		is := &a.entry.cell.Committed().Value
-		if is.balance != a.base.balance {
-			g.balances = append(g.balances, balanceAccess{n, index, is.balance})
+		if !is.balance.Eq(&a.base.balance) {
+			g.balance(n, index, &is.balance)
 		}
 		if is.nonce != a.base.nonce {
 			g.nonces = append(g.nonces, nonceAccess{n, index, is.nonce})
@@ -136,13 +141,13 @@ func (g *accessLog) committed(f *footprint, index uint32, earned *uint256.Int) {
 		n := g.account(a.entry)
 		if a.version == nil {
 			if a.flags&isPaid != 0 && !a.balance.IsZero() {
-				g.balances = append(g.balances, balanceAccess{n, index, *earned})
+				g.balance(n, index, earned)
 			}
 			continue
 		}
 		is, write := &a.version.Value, &a.version.Write
 		if !write.delta.IsZero() {
-			g.balances = append(g.balances, balanceAccess{n, index, is.balance})
+			g.balance(n, index, &is.balance)
 		}
 		if write.nonceSet {
 			g.nonces = append(g.nonces, nonceAccess{n, index, is.nonce})

@@ -49,9 +49,11 @@ type lane struct {
 	state   *txState
 	evm     *vm.EVM
 	message message
-	scratch core.GasPool
-	seen    uint64 // sum of what prefetch looked at, which keeps the looks alive
+	budget  *core.GasPool // what a transaction may use up; it is not changed
+	scratch core.GasPool  // a copy of it, less what was used
+	seen    uint64        // sum of what prefetch looked at, which keeps the looks alive
 
+	blanks    []types.Receipt
 	price     *big.Int // the last receipt's, which the next one often shares
 	priceWord uint256.Int
 }
@@ -191,7 +193,7 @@ func newSlice(txs []*motet.Tx) *Slice {
 // serially runs txs one by one and returns how many it considered: all, if the
 // block's gas does not end the slice.
 func (b *block) serially(ctx context.Context, txs []*motet.Tx, strict bool, out *Slice) (int, error) {
-	receipts := make([]types.Receipt, len(txs))
+	var r *types.Receipt
 	lane := &b.memory.trace.lanes[0]
 	defer lane.Rest()
 	for i, tx := range txs {
@@ -204,11 +206,13 @@ func (b *block) serially(ctx context.Context, txs []*motet.Tx, strict bool, out 
 		}
 		out.Stats.Executions++
 		task := b.memory.trace.next
-		err := b.apply(tx, &receipts[i])
-		lane.Ran(task, report.Settled, short(&receipts[i]))
+		r = b.blank(r)
+		err := b.apply(tx, r)
+		lane.Ran(task, report.Settled, short(r))
 		switch {
 		case err == nil:
-			b.include(tx, &receipts[i], out)
+			b.include(tx, r, out)
+			r = nil
 		case b.state.err != nil:
 			return i, b.state.err
 		default:
@@ -237,19 +241,24 @@ func (b *block) refuse(tx *motet.Tx, reason error, strict bool, out *Slice) (cut
 
 // apply executes tx on committed values and commits it.
 func (b *block) apply(tx *motet.Tx, r *types.Receipt) error {
-	b.scratch = *b.pool
+	b.budget = b.pool
 	b.state.SetTxContext(tx.Hash(), len(b.included), uint32(len(b.included)+1))
 	if err := b.execute(&b.lane, tx, r); err != nil {
 		return err
 	}
-	*b.pool = b.scratch
+	if b.rules.IsAmsterdam {
+		*b.pool = b.scratch
+	} else if err := b.charge(tx.Call().Gas, r.GasUsed); err != nil {
+		b.state.fail(err)
+		return err
+	}
 	b.memory.trace.include(b.state.footprint, tx, r.GasUsed)
 	b.state.commit(&b.rules)
 	b.state.reset()
 	return nil
 }
 
-// execute runs tx on the lane against the lane's gas pool and fills the receipt.
+// execute runs tx on the lane, within what the lane's gas pool has, and fills the receipt.
 // What the transaction did stands in the lane's state then; after an error it
 // must be thrown away.
 func (b *block) execute(l *lane, tx *motet.Tx, r *types.Receipt) error {
@@ -269,6 +278,7 @@ func (b *block) execute(l *lane, tx *motet.Tx, r *types.Receipt) error {
 	} else {
 		l.compare()
 	}
+	l.scratch = *l.budget
 	result, err := core.ApplyMessage(l.evm, &l.message.Message, &l.scratch)
 	if s.err != nil {
 		return s.err

@@ -25,7 +25,8 @@ func (s *txState) commit(rules *params.Rules) {
 }
 
 func (s *txState) commitAccount(a *account, rules *params.Rules) {
-	v := accountValue{balance: a.balance, nonce: a.nonce, code: a.code, exists: true}
+	v := accountValue{nonce: a.nonce, code: a.code, exists: true}
+	v.balance.Set(&a.balance)
 	switch {
 	case a.flags&isDestructed != 0 && rules.IsAmsterdam && !a.balance.IsZero():
 		// EIP-8246: what a destroyed account received stays, and nothing else.
@@ -38,21 +39,18 @@ func (s *txState) commitAccount(a *account, rules *params.Rules) {
 			s.memory.wiped = true
 		}
 	}
-	s.memory.setAccount(a.entry, v)
+	s.memory.setAccount(a.entry, &v)
 }
 
 // setAccount commits v in place.
-func (m *memory) setAccount(e *accountEntry, v accountValue) {
+func (m *memory) setAccount(e *accountEntry, v *accountValue) {
 	m.list(e)
 	c := &e.cell
 	if at := c.Committed(); at != c.own {
-		if c.own == nil {
-			c.own = new(accountVersion)
-		}
-		c.own.Task = at.Task
+		c.own = m.ownAccounts.New(at.Task)
 		c.Commit(c.own)
 	}
-	c.own.Value = v
+	c.own.Value.set(v)
 }
 
 // setSlot commits value in place.
@@ -61,10 +59,7 @@ func (m *memory) setSlot(e *slotEntry, value common.Hash) {
 	c := &e.cell
 	c.wiped = e.key.account.cell.wiped
 	if at := c.Committed(); at != c.own {
-		if c.own == nil {
-			c.own = new(slotVersion)
-		}
-		c.own.Task = at.Task
+		c.own = m.ownSlots.New(at.Task)
 		c.Commit(c.own)
 	}
 	c.own.Value = value

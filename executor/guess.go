@@ -14,15 +14,17 @@ type guess struct {
 	memory *memory
 }
 
-func (g *guess) account(e *accountEntry) accountValue {
+// account sets v to the guess.
+func (g *guess) account(v *accountValue, e *accountEntry) {
 	if g.index > 0 {
-		return g.memory.alongAccount(e, g.index)
+		*v = g.memory.alongAccount(e, g.index)
+		return
 	}
 	committed := e.cell.Committed()
-	v := committed.Value
 	w := e.cell.Below(g.task, committed.Task)
 	if w == nil {
-		return v
+		v.set(&committed.Value)
+		return
 	}
 	var sum accountWrite
 	for ; w != nil; w = w.Older(committed.Task) {
@@ -34,7 +36,7 @@ func (g *guess) account(e *accountEntry) accountValue {
 			sum.code, sum.codeSet = w.Write.code, true
 		}
 	}
-	return sum.applyTo(v)
+	sum.applyTo(v, &committed.Value)
 }
 
 func (g *guess) slot(e *slotEntry) common.Hash {

@@ -45,6 +45,14 @@ type accountValue struct {
 	exists  bool
 }
 
+// set is an assignment word by word. What was computed word by word a moment ago must
+// be read so: a wider read would wait until the processor has written it, and all
+// that it was to write before.
+func (v *accountValue) set(from *accountValue) {
+	v.balance.Set(&from.balance)
+	v.nonce, v.code, v.exists = from.nonce, from.code, from.exists
+}
+
 func (v *accountValue) empty() bool {
 	return v.nonce == 0 && v.code == nil && v.balance.IsZero()
 }
@@ -59,10 +67,11 @@ type accountWrite struct {
 	codeSet  bool
 }
 
-// applyTo returns what v becomes by w. Accounts that end up empty do not exist:
-// it is used under the rules of Spurious Dragon and later only.
-func (w *accountWrite) applyTo(v accountValue) accountValue {
-	v.balance.Add(&v.balance, &w.delta)
+// applyTo sets v to what from becomes by w; both may be the same. Accounts that end
+// up empty do not exist: it is used under the rules of Spurious Dragon and later only.
+func (w *accountWrite) applyTo(v, from *accountValue) {
+	v.balance.Add(&from.balance, &w.delta)
+	v.nonce, v.code = from.nonce, from.code
 	if w.nonceSet {
 		v.nonce = w.nonce
 	}
@@ -70,7 +79,6 @@ func (w *accountWrite) applyTo(v accountValue) accountValue {
 		v.code = w.code
 	}
 	v.exists = !v.empty()
-	return v
 }
 
 type (
@@ -144,6 +152,10 @@ type memory struct {
 	fees            fees
 	told            told
 
+	// Versions that are written in place.
+	ownAccounts blockstm.Arena[accountWrite, accountValue]
+	ownSlots    blockstm.Arena[struct{}, common.Hash]
+
 	// What changed since the last view of the block.
 	freshAccounts []*accountEntry
 	freshSlots    []*slotEntry
@@ -161,6 +173,8 @@ func (m *memory) reset(root common.Hash, reader state.Reader) {
 func (m *memory) start(root common.Hash, reader state.Reader) {
 	m.root, m.sealed, m.outcome = root, common.Hash{}, nil
 	m.reader, m.wiped, m.fees = reader, false, fees{}
+	m.ownAccounts.Reset()
+	m.ownSlots.Reset()
 	m.trace.start()
 	m.log = newAccessLog(m.log)
 	clear(m.changedAccounts)
@@ -174,7 +188,7 @@ func (m *memory) start(root common.Hash, reader state.Reader) {
 // account returns the cell of addr, loaded. When the reader fails, the cell
 // stays unloaded.
 func (m *memory) account(addr *common.Address, hash uint64) (*accountEntry, error) {
-	e := m.accounts.intern(hash, *addr)
+	e := m.accounts.intern(hash, addr)
 	if e.cell.Committed() != nil {
 		return e, nil
 	}
@@ -201,7 +215,7 @@ func (m *memory) account(addr *common.Address, hash uint64) (*accountEntry, erro
 
 // slot returns the cell of a slot, loaded.
 func (m *memory) slot(account *accountEntry, key *common.Hash) (*slotEntry, error) {
-	e := m.slots.intern(m.seeds.slot(account.hash, key), slotKey{account, *key})
+	e := m.slots.intern(m.seeds.slot(account.hash, key), &slotKey{account, *key})
 	if e.cell.Committed() != nil {
 		return e, nil
 	}

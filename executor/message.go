@@ -34,9 +34,7 @@ func (m *message) set(tx *motet.Tx, baseFee *uint256.Int, rules *params.Rules) e
 	if w.Type == types.BlobTxType {
 		blobFeeCap = uint256.MustFromBig(tx.BlobGasFeeCap())
 	}
-	if m.gasPrice = m.feeCap; rules.IsLondon {
-		m.gasPrice = effectivePrice(w, baseFee)
-	}
+	setPrice(&m.gasPrice, w, baseFee, rules)
 	m.Message = core.Message{
 		To:                    w.To,
 		From:                  tx.From,

@@ -6,7 +6,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
-	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor/blockstm"
@@ -250,6 +249,8 @@ func (p *parallelBlock) alone(n int) (int, string) {
 		return n, "destroyed account"
 	case p.along:
 		return 0, ""
+	case len(p.workers) == 1 && p.schedule == WherePays:
+		return n, "one worker"
 	case n < smallSlice && p.schedule == WherePays:
 		return n, "small slice"
 	case p.rest > 0:
@@ -273,7 +274,6 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, hinted i
 		txs:           txs,
 		strict:        strict,
 		out:           out,
-		receipts:      make([]types.Receipt, len(txs)),
 		first:         p.memory.trace.next,
 		begin:         len(p.included),
 		lost:          -1,

@@ -71,7 +71,7 @@ func (v *adversary) block(d dice) (*oracle.Memory, []*motet.Tx) {
 func scheduled(p *parallelBlock, state *yielding, txs []*motet.Tx, plan blockstm.Plan, choose scheduletest.Policy) (*Slice, error) {
 	st := scheduletest.New(plan.Workers)
 	out := newSlice(txs)
-	s := &speculation{parallelBlock: p, txs: txs, out: out, receipts: make([]types.Receipt, len(txs))}
+	s := &speculation{parallelBlock: p, txs: txs, out: out}
 	var (
 		result blockstm.Result
 		err    error

@@ -18,6 +18,7 @@ import (
 type record struct {
 	footprint
 
+	receipt  *types.Receipt
 	invalid  error // why the transaction cannot be included
 	failure  error // of the state reader
 	panicked error
@@ -28,12 +29,11 @@ type record struct {
 type speculation struct {
 	*parallelBlock
 
-	txs      []*motet.Tx
-	strict   bool
-	out      *Slice
-	receipts []types.Receipt
-	first    int // place of txs[0] in the block's stream
-	begin    int // index in the block of the first one included
+	txs    []*motet.Tx
+	strict bool
+	out    *Slice
+	first  int // place of txs[0] in the block's stream
+	begin  int // index in the block of the first one included
 
 	// Written by the holder of the frontier.
 	lost     int // last task whose execution did not hold
@@ -59,10 +59,10 @@ func (l *lane) prefetch(txs []*motet.Tx) {
 	var ahead [2 * batch]*accountEntry
 	n := 0
 	for _, tx := range txs[:min(batch, len(txs))] {
-		ahead[n] = m.accounts.touch(m.seeds.address(&tx.From))
+		ahead[n] = m.accounts.find(m.seeds.address(&tx.From))
 		n++
 		if to := tx.Call().To; to != nil {
-			ahead[n] = m.accounts.touch(m.seeds.address(to))
+			ahead[n] = m.accounts.find(m.seeds.address(to))
 			n++
 		}
 	}
@@ -88,22 +88,22 @@ func (s *speculation) Execute(worker, task int) {
 		w.guess.index, shown = uint32(s.begin+task+1), nil // nobody needs to see the versions
 	}
 	w.state.guess = &w.guess
-	w.scratch = w.fresh
+	w.budget = &w.fresh
 	r := s.record(task)
 	s.attempt(w, task, r)
 	w.stage(r, s.tasks+task, shown)
-	s.memory.trace.lanes[worker].Ran(s.first+task, report.Speculated, short(&s.receipts[task]))
+	s.memory.trace.lanes[worker].Ran(s.first+task, report.Speculated, short(r.receipt))
 }
 
 // Settle implements blockstm.Program.
 func (s *speculation) Settle(worker, task int) {
 	w := s.workers[worker]
 	w.state.guess = nil
-	w.scratch = *s.pool
+	w.budget = s.pool
 	r := s.record(task)
 	s.attempt(w, task, r)
 	w.stage(r, s.tasks+task, nil)
-	s.memory.trace.lanes[worker].Ran(s.first+task, report.Settled, short(&s.receipts[task]))
+	s.memory.trace.lanes[worker].Ran(s.first+task, report.Settled, short(r.receipt))
 }
 
 // attempt executes a task into its record.
@@ -122,7 +122,8 @@ func (s *speculation) attempt(w *worker, task int, r *record) {
 		w.state.footprint = w.own
 		w.state.forget()
 	}()
-	r.invalid = s.execute(&w.lane, s.txs[task], &s.receipts[task])
+	r.receipt = w.blank(r.receipt)
+	r.invalid = s.execute(&w.lane, s.txs[task], r.receipt)
 	r.destroys = r.invalid == nil && w.state.destroysOld()
 }
 
@@ -169,16 +170,16 @@ func (w *worker) stage(r *record, task int, coinbase *common.Address) {
 		if a.mutations == 0 || a.flags&(isDestructed|isPaid) != 0 || a.flags&isPresent == 0 {
 			continue
 		}
-		var write accountWrite
-		write.delta.Sub(&a.balance, &a.base.balance)
-		write.nonce, write.nonceSet = a.nonce, a.nonce != a.base.nonce
-		write.code, write.codeSet = a.code, !sameCode(a.code, a.base.code)
-		if write.delta.IsZero() && !write.nonceSet && !write.codeSet {
+		nonceSet, codeSet := a.nonce != a.base.nonce, !sameCode(a.code, a.base.code)
+		if a.balance.Eq(&a.base.balance) && !nonceSet && !codeSet {
 			continue
 		}
 		a.version = w.accounts.New(task)
-		a.version.Write = write
-		if coinbase != nil && (write.nonceSet || write.codeSet || a.addr != *coinbase) {
+		write := &a.version.Write
+		write.delta.Sub(&a.balance, &a.base.balance)
+		write.nonce, write.nonceSet = a.nonce, nonceSet
+		write.code, write.codeSet = a.code, codeSet
+		if coinbase != nil && (nonceSet || codeSet || a.addr != *coinbase) {
 			a.entry.cell.Publish(a.version)
 		}
 	}
@@ -232,7 +233,7 @@ func (a *account) holds() bool {
 	return (f&readExist == 0 || is.exists == a.base.exists) &&
 		(f&readNonce == 0 || is.nonce == a.base.nonce) &&
 		(f&readCode == 0 || sameCode(is.code, a.base.code)) &&
-		(f&readBalance == 0 || is.balance == a.base.balance) &&
+		(f&readBalance == 0 || is.balance.Eq(&a.base.balance)) &&
 		(f&boundBalance == 0 || !is.balance.Lt(&a.bound))
 }
 
@@ -273,7 +274,8 @@ func (s *speculation) Commit(_, task int) bool {
 	if s.err != nil {
 		return false
 	}
-	receipt := &s.receipts[task]
+	receipt := r.receipt
+	r.receipt = nil
 	if s.err = s.charge(tx.Call().Gas, receipt.GasUsed); s.err != nil {
 		return false
 	}
@@ -287,7 +289,7 @@ func (s *speculation) Commit(_, task int) bool {
 		if a.flags&isPaid != 0 {
 			s.memory.pay(&a.balance, s.tasks+task)
 		} else if v := a.version; v != nil {
-			v.Value = v.Write.applyTo(a.entry.cell.Committed().Value)
+			v.Write.applyTo(&v.Value, &a.entry.cell.Committed().Value)
 			a.entry.cell.Commit(v)
 			s.memory.list(a.entry)
 		}

@@ -95,12 +95,12 @@ func (m *memory) reopen(root common.Hash, reader state.Reader) {
 	}
 	for _, e := range m.changedAccounts {
 		rebase(&e.cell.Cell, &e.cell.base, forward)
-		e.cell.listed, e.cell.fresh, e.cell.wiped, e.cell.wipedBelow = false, false, 0, 0
+		e.cell.listed, e.cell.fresh, e.cell.wiped, e.cell.wipedBelow, e.cell.own = false, false, 0, 0, nil
 		e.cell.trail = accountTrail{}
 	}
 	for _, e := range m.changedSlots {
 		rebase(&e.cell.Cell, &e.cell.base, forward)
-		e.cell.listed, e.cell.fresh, e.cell.wiped = false, false, 0
+		e.cell.listed, e.cell.fresh, e.cell.wiped, e.cell.own = false, false, 0, nil
 		e.cell.trail = slotTrail{}
 	}
 	m.start(root, reader)

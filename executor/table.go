@@ -57,8 +57,16 @@ type table[K comparable, C any] struct {
 	shards [tableShards]shard[K, C]
 }
 
+// bucket refers to an entry beside its hash, so that no look-up visits entries of
+// other keys: those lie all over the memory. The hash is written before the entry
+// and stands when that is seen.
+type bucket[K comparable, C any] struct {
+	hash  atomic.Uint64
+	entry atomic.Pointer[entry[K, C]]
+}
+
 type shard[K comparable, C any] struct {
-	buckets atomic.Pointer[[]atomic.Pointer[entry[K, C]]] // length is a power of two
+	buckets atomic.Pointer[[]bucket[K, C]] // length is a power of two
 
 	mu     sync.Mutex
 	count  int
@@ -67,18 +75,24 @@ type shard[K comparable, C any] struct {
 
 func (t *table[K, C]) shard(hash uint64) *shard[K, C] { return &t.shards[hash>>58] }
 
-// touch returns the first entry of the probe sequence of hash, if any. It brings
-// into the cache what a look-up reads first.
-func (t *table[K, C]) touch(hash uint64) *entry[K, C] {
+// find returns the entry with the hash, if any, without a look at its key: it is
+// for bringing into the cache what a look-up reads.
+func (t *table[K, C]) find(hash uint64) *entry[K, C] {
 	buckets := t.shard(hash).buckets.Load()
 	if buckets == nil {
 		return nil
 	}
-	return (*buckets)[hash&uint64(len(*buckets)-1)].Load()
+	mask := uint64(len(*buckets) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		b := &(*buckets)[i]
+		if e := b.entry.Load(); e == nil || b.hash.Load() == hash {
+			return e
+		}
+	}
 }
 
 // intern returns the entry of key and creates it if there is none.
-func (t *table[K, C]) intern(hash uint64, key K) *entry[K, C] {
+func (t *table[K, C]) intern(hash uint64, key *K) *entry[K, C] {
 	s := t.shard(hash)
 	if buckets := s.buckets.Load(); buckets != nil {
 		if e, _ := probe(*buckets, hash, key); e != nil {
@@ -88,20 +102,26 @@ func (t *table[K, C]) intern(hash uint64, key K) *entry[K, C] {
 	return s.insert(hash, key)
 }
 
-func probe[K comparable, C any](buckets []atomic.Pointer[entry[K, C]], hash uint64, key K) (*entry[K, C], uint64) {
+func probe[K comparable, C any](buckets []bucket[K, C], hash uint64, key *K) (*entry[K, C], uint64) {
 	mask := uint64(len(buckets) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
-		e := buckets[i].Load()
+		b := &buckets[i]
+		e := b.entry.Load()
 		if e == nil {
 			return nil, i
 		}
-		if e.hash == hash && e.key == key {
+		if b.hash.Load() == hash && e.key == *key {
 			return e, i
 		}
 	}
 }
 
-func (s *shard[K, C]) insert(hash uint64, key K) *entry[K, C] {
+func (b *bucket[K, C]) set(e *entry[K, C]) {
+	b.hash.Store(e.hash)
+	b.entry.Store(e)
+}
+
+func (s *shard[K, C]) insert(hash uint64, key *K) *entry[K, C] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	buckets := s.buckets.Load()
@@ -116,25 +136,25 @@ func (s *shard[K, C]) insert(hash uint64, key K) *entry[K, C] {
 		s.chunks = append(s.chunks, make([]entry[K, C], tableChunk))
 	}
 	e := &s.chunks[s.count/tableChunk][s.count%tableChunk]
-	*e = entry[K, C]{key: key, hash: hash}
+	*e = entry[K, C]{key: *key, hash: hash}
 	s.count++
-	(*buckets)[at].Store(e)
+	(*buckets)[at].set(e)
 	return e
 }
 
 // grow publishes a larger copy. Whoever still reads the old one may miss what
 // is inserted from now on and comes to insert, where it looks again.
-func (s *shard[K, C]) grow(old *[]atomic.Pointer[entry[K, C]]) *[]atomic.Pointer[entry[K, C]] {
+func (s *shard[K, C]) grow(old *[]bucket[K, C]) *[]bucket[K, C] {
 	size := tableSmall
 	if old != nil {
 		size = 2 * len(*old)
 	}
-	buckets := make([]atomic.Pointer[entry[K, C]], size)
+	buckets := make([]bucket[K, C], size)
 	if old != nil {
 		for i := range *old {
-			if e := (*old)[i].Load(); e != nil {
-				_, at := probe(buckets, e.hash, e.key)
-				buckets[at].Store(e)
+			if e := (*old)[i].entry.Load(); e != nil {
+				_, at := probe(buckets, e.hash, &e.key)
+				buckets[at].set(e)
 			}
 		}
 	}

@@ -161,7 +161,7 @@ func (t *trace) includeShort(f *footprint, gas uint64) {
 			trail[report.Nonce] = by
 		}
 		// Others that changed the balance are at the end of as costly a chain.
-		if trail[report.Balance] == 0 && a.balance != a.base.balance {
+		if trail[report.Balance] == 0 && !a.balance.Eq(&a.base.balance) {
 			trail[report.Balance] = by
 			if !a.base.exists {
 				trail[report.Existence] = by
@@ -245,7 +245,7 @@ func (t *trace) markAccount(a *account, by int32, reach uint64) {
 		return
 	}
 	changed := false
-	if a.balance != a.base.balance {
+	if !a.balance.Eq(&a.base.balance) {
 		changed = true
 		if last := trail[report.Balance]; last == 0 || t.reach[last-1] <= reach {
 			trail[report.Balance] = by

@@ -15,19 +15,14 @@ import (
 // core.ApplyMessage, the errors included. It leaves no trace when it declines.
 func (l *lane) transfer(b *block, tx *motet.Tx) bool {
 	m, s := tx.Call(), l.state
-	if !m.Plain || m.Gas < params.TxGas || b.rules.IsOsaka && m.Gas > params.MaxTxGas || l.scratch.Available(false) < m.Gas {
+	if !m.Plain || m.Gas < params.TxGas || b.rules.IsOsaka && m.Gas > params.MaxTxGas || l.budget.Available(false) < m.Gas {
 		return false
 	}
 	if !supported(m.Type, &b.rules) || m.Nonce == math.MaxUint64 || likePrecompile(m.To) {
 		return false
 	}
-	price, tip := m.FeeCap, m.FeeCap
-	if b.rules.IsLondon {
-		if m.FeeCap.Lt(&m.TipCap) || m.FeeCap.Lt(&b.baseFee) {
-			return false
-		}
-		price = effectivePrice(m, &b.baseFee)
-		tip.Sub(&price, &b.baseFee)
+	if b.rules.IsLondon && (m.FeeCap.Lt(&m.TipCap) || m.FeeCap.Lt(&b.baseFee)) {
+		return false
 	}
 	coinbase := &b.context.Coinbase
 	earns := s.memory.fees.entry == nil || tx.From == *coinbase || *m.To == *coinbase
@@ -47,9 +42,14 @@ func (l *lane) transfer(b *block, tx *motet.Tx) bool {
 		s.err = err
 		return false
 	}
-	gas := uint256.NewInt(params.TxGas)
-	var fee uint256.Int
-	fee.Mul(gas, &price)
+	gas, price := uint256.NewInt(params.TxGas), &l.message.gasPrice
+	var fee, tip uint256.Int
+	setPrice(price, m, &b.baseFee, &b.rules)
+	tip.Set(price)
+	if b.rules.IsLondon {
+		tip.Sub(price, &b.baseFee)
+	}
+	fee.Mul(gas, price)
 	fee.Add(&fee, &m.Value)
 	from.nonce++
 	from.move(fee.Neg(&fee))
@@ -62,10 +62,6 @@ func (l *lane) transfer(b *block, tx *motet.Tx) bool {
 		*a = account{addr: *coinbase}
 		s.payee(a).move(&fee)
 	}
-	// The pool was asked above.
-	_ = l.scratch.CheckGasLegacy(m.Gas)
-	_ = l.scratch.ChargeGasLegacy(m.Gas-params.TxGas, params.TxGas)
-	l.message.gasPrice = price
 	return true
 }
 
@@ -74,7 +70,7 @@ func (l *lane) transfer(b *block, tx *motet.Tx) bool {
 func (s *txState) lone(addr *common.Address) *account {
 	a := s.newAccount()
 	*a = account{addr: *addr, hash: s.memory.seeds.address(addr)}
-	s.load(a)
+	s.load(a, addr)
 	return a
 }
 
@@ -86,11 +82,13 @@ func (a *account) move(delta *uint256.Int) {
 	a.balance.Add(&a.balance, delta)
 }
 
-// effectivePrice is what a unit of gas costs from London on (EIP-1559).
-func effectivePrice(m *motet.Call, baseFee *uint256.Int) uint256.Int {
-	var price uint256.Int
-	if _, overflow := price.AddOverflow(baseFee, &m.TipCap); !overflow && price.Lt(&m.FeeCap) {
-		return price
+// setPrice sets price to what a unit of gas costs m: from London on the base fee and
+// the tip, as far as the cap allows (EIP-1559).
+func setPrice(price *uint256.Int, m *motet.Call, baseFee *uint256.Int, rules *params.Rules) {
+	if rules.IsLondon {
+		if _, overflow := price.AddOverflow(baseFee, &m.TipCap); !overflow && price.Lt(&m.FeeCap) {
+			return
+		}
 	}
-	return m.FeeCap
+	price.Set(&m.FeeCap)
 }

@@ -170,7 +170,7 @@ func (b *transferBench) try(d dice) error {
 // transferable reports whether the fast path takes tx. It leaves no trace.
 func (b *block) transferable(tx *motet.Tx) bool {
 	defer b.state.reset()
-	b.scratch = *b.pool
+	b.budget = b.pool
 	return b.transfer(b, tx)
 }
 
@@ -250,7 +250,7 @@ func (b *transferBench) draw(d dice) *motet.Tx {
 		}
 		v.exists = !v.empty()
 		for _, side := range []*block{b.fast, b.plain} {
-			side.memory.setAccount(side.cell(addr), v)
+			side.memory.setAccount(side.cell(addr), &v)
 		}
 	}
 	return motet.NewTx(types.NewTx(payload), from)

@@ -247,14 +247,15 @@ func (s *txState) account(addr *common.Address) *account {
 func (s *txState) loaded(addr *common.Address) *account {
 	a := s.account(addr)
 	if a.flags&isLoaded == 0 {
-		s.load(a)
+		s.load(a, addr)
 	}
 	return a
 }
 
-func (s *txState) load(a *account) {
+// load reads the account at addr, which is a's.
+func (s *txState) load(a *account, addr *common.Address) {
 	a.flags |= isLoaded
-	e, err := s.memory.account(&a.addr, a.hash)
+	e, err := s.memory.account(addr, a.hash)
 	a.entry = e
 	if err != nil {
 		s.fail(err)
@@ -264,11 +265,12 @@ func (s *txState) load(a *account) {
 		if e == s.memory.fees.entry {
 			s.memory.settleFees()
 		}
-		a.base = e.cell.Committed().Value
+		a.base.set(&e.cell.Committed().Value)
 	} else {
-		a.base = s.guess.account(e)
+		s.guess.account(&a.base, e)
 	}
-	a.nonce, a.balance, a.code = a.base.nonce, a.base.balance, a.base.code
+	a.balance.Set(&a.base.balance)
+	a.nonce, a.code = a.base.nonce, a.base.code
 	if a.base.exists {
 		a.flags |= isPresent
 	}

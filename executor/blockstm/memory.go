@@ -115,9 +115,7 @@ func (a *Arena[W, V]) New(task int) *Version[W, V] {
 	}
 	v := &a.chunks[a.chunk][a.next]
 	a.next++
-	v.Task = task
-	v.older.Store(nil)
-	v.withdrawn.Store(false)
+	*v = Version[W, V]{Task: task} // nobody else knows v, so nothing here needs to be atomic
 	return v
 }
 

@@ -112,12 +112,16 @@ func Run(ctx context.Context, plan Plan, program Program) (Result, error) {
 	return result, nil
 }
 
-// executed holds the number, plus one, of the last task that was executed in
-// this place of the window.
+// executed holds which task was the last that was executed in this place of the
+// window, and by whom.
 type executed struct {
-	task atomic.Int64
-	_    [56]byte
+	by atomic.Int64 // as packed by executedBy
+	_  [56]byte
 }
+
+const workerBits = 16
+
+func executedBy(worker, task int) int64 { return int64(task+1)<<workerBits | int64(worker) }
 
 type run struct {
 	plan    Plan
@@ -152,7 +156,7 @@ func (r *run) yield(worker int) {
 }
 
 func (r *run) isExecuted(task int) bool {
-	return r.executed[task%r.plan.Window].task.Load() == int64(task)+1
+	return r.executed[task%r.plan.Window].by.Load()>>workerBits == int64(task)+1
 }
 
 func (r *run) work(ctx context.Context, worker int) {
@@ -173,6 +177,9 @@ func (r *run) work(ctx context.Context, worker int) {
 		if from == to {
 			if frontier == r.plan.Tasks {
 				return
+			}
+			if r.advance(worker, true) {
+				continue
 			}
 			r.idle(worker)
 			r.wait(worker, frontier)
@@ -197,13 +204,13 @@ func (r *run) work(ctx context.Context, worker int) {
 			r.yield(worker)
 			queue = r.release(queue, task)
 			r.yield(worker)
-			r.executed[task%r.plan.Window].task.Store(int64(task) + 1)
+			r.executed[task%r.plan.Window].by.Store(executedBy(worker, task))
 			r.yield(worker)
 			if r.followers != nil && sinceAdvance%r.plan.Batch == 0 {
-				r.advance(worker)
+				r.advance(worker, false)
 			}
 		}
-		r.advance(worker)
+		r.advance(worker, false)
 	}
 }
 
@@ -293,32 +300,43 @@ func (r *run) lead(worker int, queue []int, task int) ([]int, bool) {
 	return queue, true
 }
 
-// advance commits executed tasks at the frontier. A worker that executes a task
-// while another one holds the baton leaves it to that one, which therefore looks
-// again after it has given the baton up.
-func (r *run) advance(worker int) {
-	for r.ready() && r.baton.TryLock() {
-		for r.ready() {
-			task := int(r.frontier.Load())
-			aborted := !r.program.Holds(worker, task)
-			if aborted {
-				r.program.Withdraw(task)
-				r.program.Settle(worker, task)
-				r.result.Executions++
-				r.result.Aborts++
-			}
-			if r.commit(worker, task) {
-				r.pass(task, aborted)
-			}
-		}
-		r.yield(worker)
-		r.baton.Unlock()
+// advance commits executed tasks at the frontier and reports whether it did. It
+// leaves those of other workers to them, in whose caches the tasks' records are,
+// unless it is to take all. Each worker advances after its batch, and takes all
+// before it rests: so whoever finds the baton held may leave what is executed, since
+// the holder comes again.
+func (r *run) advance(worker int, all bool) (advanced bool) {
+	if !r.ready(worker, all) || !r.baton.TryLock() {
+		return false
 	}
+	defer r.baton.Unlock()
+	for r.ready(worker, all) {
+		task := int(r.frontier.Load())
+		aborted := !r.program.Holds(worker, task)
+		if aborted {
+			r.program.Withdraw(task)
+			r.program.Settle(worker, task)
+			r.result.Executions++
+			r.result.Aborts++
+		}
+		if r.commit(worker, task) {
+			r.pass(task, aborted)
+		}
+		advanced = true
+	}
+	r.yield(worker)
+	return advanced
 }
 
-func (r *run) ready() bool {
+func (r *run) ready(worker int, all bool) bool {
 	frontier := int(r.frontier.Load())
-	return frontier < r.plan.Tasks && !r.stopped.Load() && r.isExecuted(frontier)
+	if frontier >= r.plan.Tasks || r.stopped.Load() {
+		return false
+	}
+	if all {
+		return r.isExecuted(frontier)
+	}
+	return r.executed[frontier%r.plan.Window].by.Load() == executedBy(worker, frontier)
 }
 
 // commit runs under the baton and reports whether task is committed; if not, the

@@ -31,23 +31,23 @@ var mutants = []mutant{
 	},
 	{
 		name: "a task counts as executed once it is claimed",
-		file: scheduler, old: "\t\tr.program.Prepare(worker, from, to)\n", new: "\t\tr.program.Prepare(worker, from, to)\n\t\tfor task := from; task < to; task++ {\n\t\t\tr.executed[task%r.plan.Window].task.Store(int64(task) + 1)\n\t\t}\n",
+		file: scheduler, old: "\t\tr.program.Prepare(worker, from, to)\n", new: "\t\tr.program.Prepare(worker, from, to)\n\t\tfor task := from; task < to; task++ {\n\t\t\tr.executed[task%r.plan.Window].by.Store(executedBy(worker, task))\n\t\t}\n",
 		pkg: "blockstm", run: schedules,
 	},
 	{
 		name: "a task commits before it was executed",
-		file: scheduler, old: " && r.isExecuted(frontier)", new: "",
+		file: scheduler, old: "if all {\n\t\treturn r.isExecuted(frontier)", new: "if all {\n\t\treturn true",
 		pkg: "blockstm", run: schedules,
 	},
 	{
-		name: "the baton's holder does not look again",
-		file: scheduler, old: "for r.ready() && r.baton.TryLock() {", new: "if r.ready() && r.baton.TryLock() {",
+		name: "a worker with nothing to execute leaves what is executed",
+		file: scheduler, old: "if r.advance(worker, true) {", new: "if false {",
 		pkg: "blockstm", run: schedules,
 	},
 	{
 		name: "a task counts as executed before its followers are released",
-		file: scheduler, old: "\t\t\tqueue = r.release(queue, task)\n\t\t\tr.yield(worker)\n\t\t\tr.executed[task%r.plan.Window].task.Store(int64(task) + 1)\n",
-		new: "\t\t\tr.executed[task%r.plan.Window].task.Store(int64(task) + 1)\n\t\t\tr.yield(worker)\n\t\t\tqueue = r.release(queue, task)\n",
+		file: scheduler, old: "\t\t\tqueue = r.release(queue, task)\n\t\t\tr.yield(worker)\n\t\t\tr.executed[task%r.plan.Window].by.Store(executedBy(worker, task))\n",
+		new: "\t\t\tr.executed[task%r.plan.Window].by.Store(executedBy(worker, task))\n\t\t\tr.yield(worker)\n\t\t\tqueue = r.release(queue, task)\n",
 		pkg: "blockstm", run: schedules,
 	},
 	{
@@ -77,7 +77,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "an aborted task keeps its versions",
-		file: scheduler, old: "\t\t\t\tr.program.Withdraw(task)\n", new: "",
+		file: scheduler, old: "\t\t\tr.program.Withdraw(task)\n", new: "",
 		pkg: "blockstm", run: schedules,
 	},
 	{
@@ -122,7 +122,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "a credit overwrites what came between",
-		file: "speculation.go", old: "v.Value = v.Write.applyTo(a.entry.cell.Committed().Value)", new: "v.Value = v.Write.applyTo(a.base)",
+		file: "speculation.go", old: "v.Write.applyTo(&v.Value, &a.entry.cell.Committed().Value)", new: "v.Write.applyTo(&v.Value, &a.base)",
 		pkg: "", run: schedules,
 	},
 	{
@@ -182,7 +182,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "a balance is not compared",
-		file: "speculation.go", old: "(f&readBalance == 0 || is.balance == a.base.balance) &&\n", new: "\n",
+		file: "speculation.go", old: "(f&readBalance == 0 || is.balance.Eq(&a.base.balance)) &&\n", new: "\n",
 		pkg: "", run: adversaries,
 	},
 	{
