@@ -165,11 +165,11 @@ func (m *memory) alongAccount(e *accountEntry, index uint32) accountValue {
 func (m *memory) alongSlot(e *slotEntry, index uint32) common.Hash {
 	at := e.cell.told
 	if at.account == nil {
-		return e.cell.Committed().Value
+		return slotValue(e)
 	}
 	c := at.account.StorageChanges[at.change].SlotChanges
 	if i := before(len(c), index, func(i int) uint32 { return c[i].BlockAccessIndex }); i > 0 && c[i-1].PostValue != nil {
 		return c[i-1].PostValue.Bytes32()
 	}
-	return e.cell.Committed().Value
+	return slotValue(e)
 }

@@ -99,6 +99,19 @@ func (g *accessLog) code(account, index uint32, c *code) {
 	g.codes = append(g.codes, change)
 }
 
+// destroyed logs that nothing is left of was.
+func (g *accessLog) destroyed(account, index uint32, was *accountValue) {
+	if !was.balance.IsZero() {
+		g.balance(account, index, new(uint256.Int))
+	}
+	if was.nonce != 0 {
+		g.nonces = append(g.nonces, nonceAccess{account, index, 0})
+	}
+	if was.code != nil {
+		g.code(account, index, nil)
+	}
+}
+
 // settled logs what ran on committed values and was committed in place.
 func (g *accessLog) settled(f *footprint, index uint32) {
 	for _, a := range f.accounts[:f.nAccounts] {
@@ -143,6 +156,10 @@ func (g *accessLog) committed(f *footprint, index uint32, earned *uint256.Int) {
 			if a.flags&isPaid != 0 && !a.balance.IsZero() {
 				g.balance(n, index, earned)
 			}
+			continue
+		}
+		if a.flags&isDestructed != 0 {
+			g.destroyed(n, index, &a.base)
 			continue
 		}
 		is, write := &a.version.Value, &a.version.Write

@@ -84,7 +84,7 @@ func (m *memory) change(e *accountEntry) (change motet.AccountChange, changed bo
 		change.Deleted = was.exists
 		return change, was.exists, nil
 	}
-	change.Reset = was.exists && e.cell.wiped > 0
+	change.Reset = was.exists && e.cell.wiped.Load() > 0
 	change.Nonce, change.Balance, change.CodeHash = is.nonce, is.balance, types.EmptyCodeHash
 	if is.code != nil {
 		change.CodeHash = is.code.hash

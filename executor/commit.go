@@ -35,11 +35,17 @@ func (s *txState) commitAccount(a *account, rules *params.Rules) {
 		v = accountValue{}
 		a.flags |= isDestructed // its storage goes as well
 		if a.base.exists {
-			a.entry.cell.wiped++
-			s.memory.wiped = true
+			s.memory.wipe(a.entry)
 		}
 	}
 	s.memory.setAccount(a.entry, &v)
+}
+
+// wipe makes all that the account's slots hold void. It is called beside the commit
+// of the account without code, by which whoever ran that code is judged.
+func (m *memory) wipe(e *accountEntry) {
+	e.cell.wiped.Add(1)
+	m.wiped = true
 }
 
 // setAccount commits v in place.
@@ -57,7 +63,7 @@ func (m *memory) setAccount(e *accountEntry, v *accountValue) {
 func (m *memory) setSlot(e *slotEntry, value common.Hash) {
 	m.listSlot(e)
 	c := &e.cell
-	c.wiped = e.key.account.cell.wiped
+	c.wiped.Store(e.key.account.cell.wiped.Load())
 	if at := c.Committed(); at != c.own {
 		c.own = m.ownSlots.New(at.Task)
 		c.Commit(c.own)

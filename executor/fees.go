@@ -36,6 +36,11 @@ func (s *txState) payee(a *account) *account {
 func (m *memory) pay(amount *uint256.Int, task int) {
 	f := &m.fees
 	if amount.IsZero() {
+		if !f.pending && f.entry.cell.Committed().Value.hollow() {
+			m.wipe(f.entry)
+			m.list(f.entry)
+			f.entry.cell.Commit(&accountVersion{Task: task})
+		}
 		return
 	}
 	if !f.pending {

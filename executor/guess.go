@@ -43,9 +43,8 @@ func (g *guess) slot(e *slotEntry) common.Hash {
 	if g.index > 0 {
 		return g.memory.alongSlot(e, g.index)
 	}
-	committed := e.cell.Committed()
-	if w := e.cell.Below(g.task, committed.Task); w != nil {
+	if w := e.cell.Below(g.task, e.cell.Committed().Task); w != nil {
 		return w.Value
 	}
-	return committed.Value
+	return slotValue(e)
 }

@@ -57,6 +57,10 @@ func (v *accountValue) empty() bool {
 	return v.nonce == 0 && v.code == nil && v.balance.IsZero()
 }
 
+// hollow tells an account from before Spurious Dragon that exists and is empty.
+// From then on none is made, and the first touch destroys one (EIP-161).
+func (v *accountValue) hollow() bool { return v.exists && v.empty() }
+
 // accountWrite is what one transaction does to an account. Balances change by
 // deltas modulo 2^256, so that credits to one account do not conflict.
 type accountWrite struct {
@@ -101,10 +105,10 @@ type accountCell struct {
 	claimed atomic.Bool // somebody writes base
 
 	// These belong to the committer.
-	listed     bool   // in memory.changedAccounts
-	fresh      bool   // in memory.freshAccounts
-	wiped      uint32 // times that the block destroyed the account, and its storage
-	wipedBelow uint32 // those that a view's layer knows of
+	listed     bool          // in memory.changedAccounts
+	fresh      bool          // in memory.freshAccounts
+	wiped      atomic.Uint32 // times that the block destroyed the account, and its storage
+	wipedBelow uint32        // those that a view's layer knows of
 	trail      accountTrail
 	touched    uint64 // by accessLog
 
@@ -118,11 +122,11 @@ type accountCell struct {
 type slotCell struct {
 	blockstm.Cell[struct{}, common.Hash]
 
-	awaited atomic.Bool // somebody has begun to load it
-	claimed atomic.Bool // somebody writes base
-	listed  bool        // in memory.changedSlots
-	fresh   bool        // in memory.freshSlots
-	wiped   uint32      // value of the account's counter when own was written
+	awaited atomic.Bool   // somebody has begun to load it
+	claimed atomic.Bool   // somebody writes base
+	listed  bool          // in memory.changedSlots
+	fresh   bool          // in memory.freshSlots
+	wiped   atomic.Uint32 // value of the account's counter when the committed value was
 	trail   slotTrail
 	touched uint64 // by accessLog
 	told    slotTold
@@ -252,7 +256,7 @@ func (m *memory) blob(addr common.Address, c *code) ([]byte, error) {
 // slotValue returns the committed value of a slot, which a destroyed account
 // has lost.
 func slotValue(e *slotEntry) common.Hash {
-	if e.cell.wiped != e.key.account.cell.wiped {
+	if e.cell.wiped.Load() != e.key.account.cell.wiped.Load() {
 		return common.Hash{}
 	}
 	return e.cell.Committed().Value
@@ -261,7 +265,7 @@ func slotValue(e *slotEntry) common.Hash {
 // slotBefore returns what the slot holds before the block's changes to it: nothing,
 // once the account has been destroyed.
 func slotBefore(e *slotEntry) (value common.Hash) {
-	if e.key.account.cell.wiped > 0 {
+	if e.key.account.cell.wiped.Load() > 0 {
 		return value
 	}
 	return e.cell.base.Value

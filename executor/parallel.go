@@ -22,8 +22,7 @@ import (
 // while if not. From a state that is slow to answer it reads ahead what is predicted.
 //
 // It runs serially before Spurious Dragon, where accounts may be empty, and
-// from Amsterdam on, whose gas has two dimensions; and it finishes a block
-// serially once a transaction destroys an account that existed before it.
+// from Amsterdam on, whose gas has two dimensions.
 //
 // Where Env.AccessList says what the block changes, Verify lets each transaction
 // read from the list what those before it leave, so that none waits for another or
@@ -245,8 +244,6 @@ func (p *parallelBlock) alone(n int) (int, string) {
 	switch {
 	case !p.possible:
 		return n, "rules"
-	case p.memory.wiped:
-		return n, "destroyed account"
 	case p.along:
 		return 0, ""
 	case len(p.workers) == 1 && p.schedule == WherePays:
@@ -291,12 +288,6 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, hinted i
 		return n, len(txs), err
 	case s.cut:
 		return n, len(txs), nil
-	case s.destroys:
-		// The transaction runs again, alone, and turns memory.wiped on.
-		out.Stats.Fallback = "destroyed account"
-		done, err := p.serially(ctx, txs[n:n+1], strict, out)
-		p.memory.trace.alone(out.Stats.Fallback, done)
-		return n + done, n + 1, err
 	case p.along:
 		p.along = !result.Wasteful // so much is wrong that the list is no help
 	case result.Wasteful && hinted == 0 && p.hints.predictor != nil:

@@ -89,13 +89,6 @@ func scheduled(p *parallelBlock, state *yielding, txs []*motet.Tx, plan blockstm
 		return nil, s.err
 	}
 	p.tasks += result.Committed
-	if s.destroys {
-		rest, err := p.serially(context.Background(), txs[result.Committed:], false, out)
-		result.Committed += rest
-		if err != nil {
-			return nil, err
-		}
-	}
 	out.Cut = result.Committed
 	return out, nil
 }

@@ -22,7 +22,6 @@ type record struct {
 	invalid  error // why the transaction cannot be included
 	failure  error // of the state reader
 	panicked error
-	destroys bool // destroyed an account that existed before
 }
 
 // speculation is a slice as a blockstm.Program.
@@ -36,10 +35,9 @@ type speculation struct {
 	begin  int // index in the block of the first one included
 
 	// Written by the holder of the frontier.
-	lost     int // last task whose execution did not hold
-	err      error
-	cut      bool
-	destroys bool
+	lost int // last task whose execution did not hold
+	err  error
+	cut  bool
 }
 
 var _ blockstm.Program = (*speculation)(nil)
@@ -109,7 +107,6 @@ func (s *speculation) Settle(worker, task int) {
 // attempt executes a task into its record.
 func (s *speculation) attempt(w *worker, task int, r *record) {
 	r.reset()
-	r.destroys = false
 	r.invalid, r.failure, r.panicked = nil, nil, nil
 	w.state.footprint = &r.footprint
 	w.state.forget()
@@ -124,7 +121,6 @@ func (s *speculation) attempt(w *worker, task int, r *record) {
 	}()
 	r.receipt = w.blank(r.receipt)
 	r.invalid = s.execute(&w.lane, s.txs[task], r.receipt)
-	r.destroys = r.invalid == nil && w.state.destroysOld()
 }
 
 // expect tells a speculative state who sends the message. Its nonce is taken to
@@ -147,27 +143,22 @@ func (s *txState) assume(sender *account, nonce uint64) {
 	}
 }
 
-// destroysOld reports whether the transaction destroyed an account that existed
-// before, or met an empty one from before Spurious Dragon, which a mere touch
-// destroys.
-func (s *txState) destroysOld() bool {
-	for _, a := range s.accounts[:s.nAccounts] {
-		if a.base.exists && (a.flags&isDestructed != 0 || a.base.empty()) {
-			return true
-		}
-	}
-	return false
-}
-
 // stage turns what the record changed into versions. With a coinbase they are
 // published for other workers to guess from; credits to the coinbase are not,
 // since every transaction makes one.
 func (w *worker) stage(r *record, task int, coinbase *common.Address) {
-	if r.invalid != nil || r.failure != nil || r.panicked != nil || r.destroys {
+	if r.invalid != nil || r.failure != nil || r.panicked != nil {
 		return
 	}
 	for _, a := range r.accounts[:r.nAccounts] {
-		if a.mutations == 0 || a.flags&(isDestructed|isPaid) != 0 || a.flags&isPresent == 0 {
+		if a.mutations == 0 || a.flags&isPaid != 0 || a.flags&isPresent == 0 {
+			continue
+		}
+		if a.flags&isDestructed != 0 || a.base.exists && a.empty() {
+			a.flags |= isDestructed // its storage goes as well
+			if a.base.exists {      // otherwise it came and went
+				a.version = w.accounts.New(task)
+			}
 			continue
 		}
 		nonceSet, codeSet := a.nonce != a.base.nonce, !sameCode(a.code, a.base.code)
@@ -214,22 +205,29 @@ func (s *speculation) holds(task int) bool {
 		if a.entry == s.memory.fees.entry && a.flags&isPaid == 0 {
 			s.memory.settleFees() // for the comparison, and for what is committed on top
 		}
-		if a.flags&(readExist|readBalance|readNonce|readCode|boundBalance) != 0 && !a.holds() {
+		if (a.flags&(readExist|readBalance|readNonce|readCode|boundBalance|isTouched|isDestructed) != 0 || a.mutations > 0) && !a.holds() {
 			return false
 		}
 	}
 	for _, l := range r.slots[:r.nSlots] {
-		if l.flags&readSlot != 0 && l.entry.cell.Committed().Value != l.base {
+		if l.flags&readSlot != 0 && slotValue(l.entry) != l.base {
 			return false
 		}
 	}
 	return true
 }
 
-// holds compares what the transaction relied on with the committed account.
+// holds compares what the transaction relied on with the committed account: all
+// there is, if it destroys the account, or would by a mere touch.
 func (a *account) holds() bool {
-	is := &a.entry.cell.Committed().Value
 	f := a.flags
+	if f&isPaid != 0 {
+		return true // memory.pay looks
+	}
+	is := &a.entry.cell.Committed().Value
+	if f&isDestructed != 0 || is.hollow() || a.base.hollow() {
+		f |= readExist | readBalance | readNonce | readCode
+	}
 	return (f&readExist == 0 || is.exists == a.base.exists) &&
 		(f&readNonce == 0 || is.nonce == a.base.nonce) &&
 		(f&readCode == 0 || sameCode(is.code, a.base.code)) &&
@@ -264,9 +262,6 @@ func (s *speculation) Commit(_, task int) bool {
 		s.err = r.panicked
 	case r.failure != nil:
 		s.err = r.failure
-	case r.destroys:
-		s.destroys = true
-		return false
 	case r.invalid != nil:
 		s.cut, s.err = s.refuse(tx, r.invalid, s.strict, s.out)
 		return !s.cut && s.err == nil
@@ -289,7 +284,11 @@ func (s *speculation) Commit(_, task int) bool {
 		if a.flags&isPaid != 0 {
 			s.memory.pay(&a.balance, s.tasks+task)
 		} else if v := a.version; v != nil {
-			v.Write.applyTo(&v.Value, &a.entry.cell.Committed().Value)
+			if a.flags&isDestructed != 0 {
+				s.memory.wipe(a.entry)
+			} else {
+				v.Write.applyTo(&v.Value, &a.entry.cell.Committed().Value)
+			}
 			a.entry.cell.Commit(v)
 			s.memory.list(a.entry)
 		}
@@ -298,6 +297,9 @@ func (s *speculation) Commit(_, task int) bool {
 		if l.version != nil {
 			s.memory.list(l.entry.key.account)
 			l.entry.cell.Commit(l.version)
+			if wiped := l.entry.key.account.cell.wiped.Load(); wiped != l.entry.cell.wiped.Load() {
+				l.entry.cell.wiped.Store(wiped)
+			}
 			s.memory.listSlot(l.entry)
 		}
 	}

@@ -36,6 +36,7 @@ func (s *txState) ensure(a *account) {
 func (s *txState) credit(a *account, amount *uint256.Int) {
 	s.ensure(a)
 	if amount.IsZero() {
+		a.flags |= isTouched
 		if a.empty() {
 			s.mutate(undoTouch, a)
 			if a.addr == ripemd {

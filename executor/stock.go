@@ -95,12 +95,18 @@ func (m *memory) reopen(root common.Hash, reader state.Reader) {
 	}
 	for _, e := range m.changedAccounts {
 		rebase(&e.cell.Cell, &e.cell.base, forward)
-		e.cell.listed, e.cell.fresh, e.cell.wiped, e.cell.wipedBelow, e.cell.own = false, false, 0, 0, nil
+		e.cell.listed, e.cell.fresh, e.cell.wipedBelow, e.cell.own = false, false, 0, nil
+		if e.cell.wiped.Load() > 0 {
+			e.cell.wiped.Store(0)
+		}
 		e.cell.trail = accountTrail{}
 	}
 	for _, e := range m.changedSlots {
 		rebase(&e.cell.Cell, &e.cell.base, forward)
-		e.cell.listed, e.cell.fresh, e.cell.wiped, e.cell.own = false, false, 0, nil
+		e.cell.listed, e.cell.fresh, e.cell.own = false, false, nil
+		if e.cell.wiped.Load() > 0 {
+			e.cell.wiped.Store(0)
+		}
 		e.cell.trail = slotTrail{}
 	}
 	m.start(root, reader)

@@ -126,7 +126,7 @@ func (t *trace) include(f *footprint, tx *motet.Tx, gas uint64) {
 			continue
 		}
 		by := l.entry.cell.trail.by
-		if l.account.entry.cell.wiped > 0 { // whoever destroyed the account wrote it
+		if l.account.entry.cell.wiped.Load() > 0 { // whoever destroyed the account wrote it
 			by = max(by, l.account.entry.cell.trail[report.Existence])
 		}
 		if by != 0 {

@@ -51,8 +51,8 @@ func (m *memory) layer(below *layer) *layer {
 	l := newLayer(below)
 	for _, e := range m.freshAccounts {
 		c := &e.cell
-		if c.wiped != c.wipedBelow {
-			c.wipedBelow = c.wiped
+		if wiped := c.wiped.Load(); wiped != c.wipedBelow {
+			c.wipedBelow = wiped
 			l.wiped[e.key] = struct{}{}
 		}
 		v := &c.Committed().Value

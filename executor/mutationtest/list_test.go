@@ -15,6 +15,7 @@ const (
 
 	schedules = "^TestSchedules$"
 	blocks    = "^TestBlocks$/^osaka$"
+	older     = "^TestBlocks$/^(london|byzantium)$"
 	parity    = "^TestStateDBParity$"
 	transfers = "^TestTransferParity$"
 
@@ -149,6 +150,31 @@ var mutants = []mutant{
 		name: "a destroyed contract keeps its storage",
 		file: "speculation.go", old: "if l.value == l.base || l.account.flags&isDestructed != 0 {", new: "if l.value == l.base {",
 		pkg: "oracletest", run: blocks,
+	},
+	{
+		name: "what a destroyed contract held is still there",
+		file: "speculation.go", old: "s.memory.wipe(a.entry)", new: "s.memory.wiped = true",
+		pkg: "oracletest", run: older,
+	},
+	{
+		name: "a read of a destroyed contract's slot is compared with what it held",
+		file: "speculation.go", old: "slotValue(l.entry) != l.base", new: "l.entry.cell.Committed().Value != l.base",
+		pkg: "oracletest", run: "^TestRebornStorage$",
+	},
+	{
+		name: "what a contract writes that is there again is void",
+		file: "speculation.go", old: "wiped != l.entry.cell.wiped.Load()", new: "false",
+		pkg: "oracletest", run: older,
+	},
+	{
+		name: "a destroyed account is not compared",
+		file: "speculation.go", old: "f |= readExist | readBalance | readNonce | readCode", new: "f |= readCode",
+		pkg: "", run: adversaries,
+	},
+	{
+		name: "an empty account is touched by whoever took it for another one",
+		file: "speculation.go", old: "|| is.hollow() ", new: "",
+		pkg: "", run: adversaries,
 	},
 	{
 		name: "the warm set outlives a revert",

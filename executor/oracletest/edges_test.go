@@ -260,6 +260,25 @@ func TestRebirthOrders(t *testing.T) {
 	}
 }
 
+// TestRebornStorage destroys a contract from an earlier block, creates it again and
+// has it read what the first one had stored: its code, nonce and existence are what
+// a hasty reader found, its storage is not.
+func TestRebornStorage(t *testing.T) {
+	m := newMade(t, forks()[3])
+	const destroy, create, load, increment = 3, 0, 5, 2
+	m.block(slicesChoice(0), func(g *generator) {
+		m.rebirth(g, []int{create, increment}, 100, true)
+	})
+	for range 2 {
+		m.block(slicesChoice(0), func(g *generator) {
+			for i := range 5 { // enough for speculation
+				m.submit(g, m.pay(g, m.w.eoas[9], stranger(i), common.Big1))
+			}
+			m.rebirth(g, []int{destroy, create, load, increment, load}, 100, true)
+		})
+	}
+}
+
 func (m *made) rebirth(g *generator, order []int, salt byte, apart bool) {
 	factory, code := m.w.knives[1+int(salt)%4], cloneKnife(m.w.knives[0].Bytes())
 	child := crypto.CreateAddress2(factory, common.Hash{31: salt}, crypto.Keccak256(code))
@@ -272,6 +291,7 @@ func (m *made) rebirth(g *generator, order []int, salt byte, apart bool) {
 		call(0, opIncrement, 0, opLoad, 1, opLog),
 		call(0, append([]byte{opIncrement, 1, opSelfDestruct}, m.w.eoas[8].Bytes()...)...),
 		call(3),
+		call(0, opLoad, 0, opLog),
 	}
 	var program []byte
 	for i, step := range order {

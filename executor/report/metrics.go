@@ -47,7 +47,7 @@ func newMetrics(h *History) *metrics {
 	for _, name := range []string{"useful", "wasted", "overhead"} {
 		m.seconds.WithLabelValues(name)
 	}
-	for _, name := range []string{"configured", "rules", "destroyed account", "small slice", "conflicts"} {
+	for _, name := range []string{"configured", "rules", "one worker", "small slice", "conflicts"} {
 		m.serial.WithLabelValues(name)
 	}
 	return m
