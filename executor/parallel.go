@@ -40,9 +40,9 @@ const (
 	smallSlice = 8
 	batch      = 8
 	// maxWaste is the share of lost executions from which speculation does not
-	// pay, and calmMin to calmMax how many transactions run serially then
-	// before it is tried again.
-	maxWaste = 0.35
+	// pay: two workers that lose half of them are still a third faster than one. calmMin
+	// to calmMax is how many transactions run serially then before it is tried again.
+	maxWaste = 0.6
 	calmMin  = 128
 	calmMax  = 16_384
 	calmGrow = 4 // with each attempt that fails
@@ -54,7 +54,8 @@ type crew struct {
 	workers []*worker
 	records []record
 
-	// What one block has learnt of conflicts is likely to hold for the next.
+	// Each block is given a try. But what one has learnt of conflicts is likely to
+	// hold for the next, which goes on with stretches as long.
 	calm int // length of the next serial stretch
 	rest int // transactions left in the present one
 
@@ -99,6 +100,7 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 	}
 	c := e.take(env)
 	c.hints.drop()
+	c.rest, c.hints.rest = 0, 0
 	b := open(env, c.state, func() { e.giveBack(c) })
 	p := &parallelBlock{block: b, crew: c, schedule: e.schedule}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsAmsterdam && !b.rules.IsEIP4762
