@@ -200,7 +200,8 @@ func (m *memory) account(addr *common.Address, hash uint64) (*accountEntry, erro
 	var v accountValue
 	acct, err := m.reader.Account(*addr)
 	if err != nil {
-		return nil, fmt.Errorf("read account %x: %w", addr[:], err)
+		at := *addr // which would be put on the heap each time otherwise
+		return nil, fmt.Errorf("read account %x: %w", at[:], err)
 	}
 	if acct != nil {
 		v.exists, v.nonce, v.balance = true, acct.Nonce, *acct.Balance
@@ -226,7 +227,8 @@ func (m *memory) slot(account *accountEntry, key *common.Hash) (*slotEntry, erro
 	e.cell.awaited.Store(true)
 	value, err := m.reader.Storage(account.key, *key)
 	if err != nil {
-		return nil, fmt.Errorf("read slot %x of %x: %w", key[:], account.key[:], err)
+		at := *key // as above
+		return nil, fmt.Errorf("read slot %x of %x: %w", at[:], account.key[:], err)
 	}
 	version := &e.cell.base
 	if !e.cell.claimed.CompareAndSwap(false, true) {
@@ -247,7 +249,8 @@ func (m *memory) blob(addr common.Address, c *code) ([]byte, error) {
 	}
 	blob := m.reader.Code(addr, c.hash)
 	if len(blob) == 0 {
-		return nil, fmt.Errorf("read code of %x: code %x is missing", addr[:], c.hash[:])
+		at := addr // as above
+		return nil, fmt.Errorf("read code of %x: code %x is missing", at[:], c.hash[:])
 	}
 	c.blob.Store(&blob)
 	return blob, nil

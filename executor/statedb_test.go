@@ -265,3 +265,46 @@ func (p *parity) compareAccount(addr common.Address) {
 		}
 	}
 }
+
+// TestStateDBAllocates: a transaction on a state that knows what it touches, and has
+// run one before, allocates nothing.
+func TestStateDBAllocates(t *testing.T) {
+	addr, key, payee := common.Address{1}, common.Hash{2}, common.Address{3}
+	_, reader := newGethState(t, func(s *state.StateDB) {
+		s.SetBalance(addr, uint256.NewInt(1e9), tracing.BalanceChangeUnspecified)
+		s.SetCode(addr, []byte{1, 2, 3}, tracing.CodeChangeUnspecified)
+		s.SetState(addr, key, common.Hash{31: 1})
+	})
+	m := newMemory()
+	m.reset(common.Hash{}, reader)
+	for _, speculative := range []bool{false, true} {
+		s, n := newTxState(m), byte(0)
+		if speculative {
+			s.guess = &guess{memory: m}
+		}
+		transaction := func() {
+			n++
+			s.Prepare(parityRules[3], payee, common.Address{4}, &addr, nil, nil)
+			_ = s.GetNonce(payee)
+			s.SetNonce(payee, uint64(n), tracing.NonceChangeUnspecified)
+			at := s.Snapshot()
+			s.SubBalance(addr, s.GetBalance(addr), tracing.BalanceChangeTransfer)
+			s.AddBalance(payee, uint256.NewInt(7), tracing.BalanceChangeTransfer)
+			s.AddAddressToAccessList(payee)
+			s.AddSlotToAccessList(addr, key)
+			_, _ = s.SlotInAccessList(addr, key)
+			_, _ = s.GetCodeHash(addr), s.GetCodeSize(addr)
+			_ = s.GetCode(addr)
+			_ = s.Exist(payee) && s.Empty(payee)
+			_, _ = s.GetStateAndCommittedState(addr, key)
+			s.SetState(addr, key, common.Hash{n})
+			s.AddRefund(1)
+			s.RevertToSnapshot(at)
+			s.SetState(addr, key, common.Hash{30: n, 31: 1})
+			s.reset()
+		}
+		if allocs := testing.AllocsPerRun(50, transaction); allocs > 0 {
+			t.Errorf("speculative %v: %v allocations a transaction", speculative, allocs)
+		}
+	}
+}
