@@ -2,7 +2,6 @@ package executor
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/holiman/uint256"
@@ -81,22 +80,13 @@ func (g *accessLog) addStorage(at []*bal.AccountAccess) {
 }
 
 func (g *accessLog) sortedAccounts() []uint32 {
-	return sorted(len(g.accounts), func(x, y uint32) int { return g.accounts[x].Cmp(g.accounts[y]) })
+	return sorted(len(g.accounts), 1, func(i int) rank { return rankOf(&g.accounts[i], noKey) }, nil)
 }
 
-// sortedSlots sorts by key: what matters is the order within an account.
+// sortedSlots sorts by account and key.
 func (g *accessLog) sortedSlots() []uint32 {
-	return sorted(len(g.slots), func(x, y uint32) int { return bytes.Compare(g.slots[x].key[:], g.slots[y].key[:]) })
-}
-
-// sorted returns the numbers below n in order.
-func sorted(n int, compare func(x, y uint32) int) []uint32 {
-	numbers := make([]uint32, n)
-	for i := range numbers {
-		numbers[i] = uint32(i)
-	}
-	slices.SortFunc(numbers, compare)
-	return numbers
+	return sorted(len(g.slots), 1, func(i int) rank { return rankOf(&g.accounts[g.slots[i].account], g.slots[i].key[:]) },
+		func(i, j uint32) int { return bytes.Compare(g.slots[i].key[:], g.slots[j].key[:]) })
 }
 
 // geth does not export the types of the elements of its lists. These three make,

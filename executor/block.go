@@ -318,7 +318,7 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 	if err != nil {
 		return nil, fmt.Errorf("end block %d: %w", h.Number, err)
 	}
-	changes, err := b.memory.changes()
+	changes, err := b.memory.changes(b.hands)
 	if err != nil {
 		return nil, fmt.Errorf("collect changes of block %d: %w", h.Number, err)
 	}

@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"sync"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/motet-evm/motet"
@@ -14,87 +16,174 @@ import (
 // changes returns what the block changed, sorted. Accounts and slots that hold
 // in the end what they held before are left out, so that the result does not
 // depend on how the block was executed.
-func (m *memory) changes() (*motet.StateChanges, error) {
-	sortBy(m.changedAccounts,
-		func(e *accountEntry) uint64 { return binary.BigEndian.Uint64(e.key[:]) },
-		func(a, b *accountEntry) int { return bytes.Compare(a.key[:], b.key[:]) })
-	sortBy(m.changedSlots,
-		func(e *slotEntry) uint64 { return binary.BigEndian.Uint64(e.key.account.key[:]) },
-		func(a, b *slotEntry) int {
-			if a.key.account != b.key.account {
-				return bytes.Compare(a.key.account.key[:], b.key.account.key[:])
+//
+// Cells lie all over the memory, so each is looked at once, in the order in which
+// they were changed and by as many hands as there are; what is sorted then lies
+// side by side.
+func (m *memory) changes(hands int) (*motet.StateChanges, error) {
+	accounts := make([]accountDiff, len(m.changedAccounts))
+	slots := make([]slotDiff, len(m.changedSlots))
+	errs := make([]error, hands)
+	share(hands, len(accounts), func(hand, from, to int) {
+		for i, e := range m.changedAccounts[from:to] {
+			if err := m.diff(&accounts[from+i], e); err != nil {
+				errs[hand] = err
+				return
 			}
-			return bytes.Compare(a.key.key[:], b.key.key[:])
-		})
-	var (
-		out     = &motet.StateChanges{Accounts: make([]motet.AccountChange, 0, len(m.changedAccounts))}
-		storage = make([]motet.SlotChange, 0, len(m.changedSlots))
-		slots   = m.changedSlots
-	)
-	for _, e := range m.changedAccounts {
-		from := len(storage)
-		for len(slots) > 0 && slots[0].key.account == e {
-			if value := slotValue(slots[0]); value != slotBefore(slots[0]) {
-				storage = append(storage, motet.SlotChange{Key: slots[0].key.key, Value: value})
-			}
-			slots = slots[1:]
 		}
-		change, changed, err := m.change(e)
+	})
+	share(hands, len(slots), func(_, from, to int) {
+		for i, e := range m.changedSlots[from:to] {
+			slots[from+i] = slotDiff{e.key.account.key, e.key.key, slotValue(e), slotValue(e) != slotBefore(e)}
+		}
+	})
+	for _, err := range errs {
 		if err != nil {
 			return nil, err
 		}
-		if len(storage) > from && !change.Deleted {
-			change.Storage, changed = storage[from:len(storage):len(storage)], true
-		}
-		if changed {
-			out.Accounts = append(out.Accounts, change)
-		}
 	}
-	return out, nil
+	return assemble(accounts, slots, hands), nil
 }
 
-// sortBy sorts entries in the order of compare, of which rank is the beginning.
-// Ranks lie side by side, entries all over the memory.
-func sortBy[E any](entries []*E, rank func(*E) uint64, compare func(a, b *E) int) {
+// accountDiff is a change of an account, its storage aside.
+type accountDiff struct {
+	motet.AccountChange
+
+	changed bool
+}
+
+type slotDiff struct {
+	addr       common.Address
+	key, value common.Hash
+	changed    bool
+}
+
+// noKey is in the place of a key where accounts are sorted.
+var noKey = make([]byte, 4) //nolint:gochecknoglobals // a constant in all but name
+
+// assemble sorts what has changed.
+func assemble(accounts []accountDiff, slots []slotDiff, hands int) *motet.StateChanges {
+	order := sorted(len(accounts), hands, func(i int) rank { return rankOf(&accounts[i].Address, noKey) }, nil)
+	slotOrder := sorted(len(slots), hands, func(i int) rank { return rankOf(&slots[i].addr, slots[i].key[:]) },
+		func(i, j uint32) int { return bytes.Compare(slots[i].key[:], slots[j].key[:]) })
+	var (
+		out     = &motet.StateChanges{Accounts: make([]motet.AccountChange, 0, len(accounts))}
+		storage = make([]motet.SlotChange, 0, len(slots))
+	)
+	for _, i := range order {
+		a, from := &accounts[i], len(storage)
+		for len(slotOrder) > 0 && slots[slotOrder[0]].addr == a.Address {
+			if s := &slots[slotOrder[0]]; s.changed {
+				storage = append(storage, motet.SlotChange{Key: s.key, Value: s.value})
+			}
+			slotOrder = slotOrder[1:]
+		}
+		if len(storage) > from && !a.Deleted {
+			a.Storage, a.changed = storage[from:len(storage):len(storage)], true
+		}
+		if a.changed {
+			out.Accounts = append(out.Accounts, a.AccountChange)
+		}
+	}
+	return out
+}
+
+// diff compares an account with what it was before the block, its storage aside.
+func (m *memory) diff(d *accountDiff, e *accountEntry) (err error) {
+	was, is := &e.cell.base.Value, &e.cell.Committed().Value
+	d.Address = e.key
+	if !is.exists {
+		d.Deleted, d.changed = was.exists, was.exists
+		return nil
+	}
+	d.Reset = was.exists && e.cell.wiped.Load() > 0
+	d.Nonce, d.Balance, d.CodeHash = is.nonce, is.balance, types.EmptyCodeHash
+	if is.code != nil {
+		d.CodeHash = is.code.hash
+	}
+	if !sameCode(was.code, is.code) || (d.Reset && is.code != nil) {
+		d.CodeChanged = true
+		if d.Code, err = m.blob(e.key, is.code); err != nil {
+			return err
+		}
+	}
+	d.changed = !was.exists || d.Reset || d.CodeChanged || was.nonce != is.nonce || was.balance != is.balance
+	return nil
+}
+
+// share lets several hands do their part of n pieces of work each.
+func share(hands, n int, work func(hand, from, to int)) {
+	const least = 256 // pieces that are worth a goroutine
+	hands = max(1, min(hands, n/least))
+	var wg sync.WaitGroup
+	for hand := 1; hand < hands; hand++ {
+		wg.Go(func() { work(hand, hand*n/hands, (hand+1)*n/hands) })
+	}
+	work(0, 0, n/hands)
+	wg.Wait()
+}
+
+// rank is the beginning of what something is sorted by.
+type rank [3]uint64
+
+// rankOf returns the rank of a slot of an account: all of the address, and the
+// beginning of the key.
+func rankOf(addr *common.Address, key []byte) rank {
+	return rank{
+		binary.BigEndian.Uint64(addr[:8]), binary.BigEndian.Uint64(addr[8:16]),
+		uint64(binary.BigEndian.Uint32(addr[16:]))<<32 | uint64(binary.BigEndian.Uint32(key)),
+	}
+}
+
+func (r *rank) compare(s *rank) int {
+	for i := range r {
+		if r[i] != s[i] {
+			return cmp.Compare(r[i], s[i])
+		}
+	}
+	return 0
+}
+
+// sorted returns the numbers below n in order: by rank, and by compare, unless it is
+// nil, where ranks are equal. Ranks lie side by side, unlike what they are taken from.
+func sorted(n, hands int, at func(i int) rank, compare func(i, j uint32) int) []uint32 {
 	type ranked struct {
-		rank  uint64
-		entry *E
+		rank   rank
+		number uint32
 	}
-	list := make([]ranked, len(entries))
-	for i, e := range entries {
-		list[i] = ranked{rank(e), e}
-	}
-	slices.SortFunc(list, func(a, b ranked) int {
-		if c := cmp.Compare(a.rank, b.rank); c != 0 {
+	list := make([]ranked, n)
+	less := func(a, b ranked) int {
+		if c := a.rank.compare(&b.rank); c != 0 {
 			return c
 		}
-		return compare(a.entry, b.entry)
+		if compare == nil {
+			return 0
+		}
+		return compare(a.number, b.number)
+	}
+	var parts [][]ranked
+	var mu sync.Mutex
+	share(hands, n, func(_, from, to int) {
+		for i := from; i < to; i++ {
+			list[i] = ranked{at(i), uint32(i)} //nolint:gosec // what a block touches
+		}
+		slices.SortFunc(list[from:to], less)
+		mu.Lock()
+		parts = append(parts, list[from:to])
+		mu.Unlock()
 	})
-	for i := range list {
-		entries[i] = list[i].entry
-	}
-}
-
-// change compares an account with what it was before the block, its storage
-// aside.
-func (m *memory) change(e *accountEntry) (change motet.AccountChange, changed bool, err error) {
-	was, is := &e.cell.base.Value, &e.cell.Committed().Value
-	change.Address = e.key
-	if !is.exists {
-		change.Deleted = was.exists
-		return change, was.exists, nil
-	}
-	change.Reset = was.exists && e.cell.wiped.Load() > 0
-	change.Nonce, change.Balance, change.CodeHash = is.nonce, is.balance, types.EmptyCodeHash
-	if is.code != nil {
-		change.CodeHash = is.code.hash
-	}
-	if !sameCode(was.code, is.code) || (change.Reset && is.code != nil) {
-		change.CodeChanged = true
-		if change.Code, err = m.blob(e.key, is.code); err != nil {
-			return change, false, err
+	numbers := make([]uint32, 0, n)
+	for range n {
+		first := 0
+		for k := 1; k < len(parts); k++ {
+			if less(parts[k][0], parts[first][0]) < 0 {
+				first = k
+			}
+		}
+		numbers = append(numbers, parts[first][0].number)
+		if parts[first] = parts[first][1:]; len(parts[first]) == 0 {
+			parts = slices.Delete(parts, first, first+1)
 		}
 	}
-	changed = !was.exists || change.Reset || change.CodeChanged || was.nonce != is.nonce || was.balance != is.balance
-	return change, changed, nil
+	return numbers
 }

@@ -1,8 +1,6 @@
 package executor
 
 import (
-	"sync"
-
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -60,20 +58,13 @@ func (b *block) fill(r *types.Receipt, tx *motet.Tx, l *lane, gasUsed uint64, fa
 // setBlooms fills the blooms that nobody has needed yet. They are no part of
 // execution, and hashing for them takes as long as a plain transfer.
 func setBlooms(receipts types.Receipts, hands int) {
-	const least = 256 // receipts that are worth a goroutine
-	hands = max(1, min(hands, len(receipts)/least))
-	var wg sync.WaitGroup
-	for part := range hands {
-		from, to := part*len(receipts)/hands, (part+1)*len(receipts)/hands
-		wg.Go(func() {
-			for _, r := range receipts[from:to] {
-				if len(r.Logs) > 0 && r.Bloom == (types.Bloom{}) {
-					r.Bloom = types.CreateBloom(r)
-				}
+	share(hands, len(receipts), func(_, from, to int) {
+		for _, r := range receipts[from:to] {
+			if len(r.Logs) > 0 && r.Bloom == (types.Bloom{}) {
+				r.Bloom = types.CreateBloom(r)
 			}
-		})
-	}
-	wg.Wait()
+		}
+	})
 }
 
 // place writes the rest: the transaction is the next one of the block.
