@@ -26,6 +26,7 @@ type execution struct {
 	stats    executor.Stats
 	changes  *motet.StateChanges // of our engines
 	accesses func() *bal.BlockAccessList
+	critical uint64 // gas of the costliest chain of dependent transactions
 	refused  error
 }
 
@@ -94,6 +95,7 @@ func ours(e executor.Executor) func(context.Context, *recordedBlock) (*execution
 			stats:    slice.Stats,
 			changes:  outcome.Changes,
 			accesses: outcome.AccessList,
+			critical: open.Report().CriticalGas,
 		}, nil
 	}
 }

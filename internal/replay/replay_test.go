@@ -90,14 +90,14 @@ func TestRun(t *testing.T) {
 		if !r.OK {
 			t.Errorf("block %d: %s", r.Number, r.Mismatch)
 		}
-		if r.Transactions > 0 && (r.Executions < r.Transactions || r.GethSerialS <= 0 || r.SerialS <= 0 || r.ParallelS <= 0 || r.AlongS <= 0) {
+		if r.Transactions > 0 && (r.Executions < r.Transactions || r.GethSerialS <= 0 || r.SerialS <= 0 || r.ParallelS <= 0 || r.AlongS <= 0 || r.Ideal < 1 || r.Ideal > 3) {
 			t.Errorf("%+v is incomplete", r)
 		}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seen != 67 || sum.Blocks != 67 || sum.OK != 67 || sum.Failed != 0 || !sum.Summary || sum.GeoMeanGeth <= 0 || sum.GeoMeanSerial <= 0 || sum.GeoMeanAlong <= 0 {
+	if seen != 67 || sum.Blocks != 67 || sum.OK != 67 || sum.Failed != 0 || !sum.Summary || sum.GeoMeanGeth <= 0 || sum.GeoMeanSerial <= 0 || sum.GeoMeanAlong <= 0 || sum.GeoMeanIdeal <= 1 {
 		t.Errorf("%d blocks seen: %+v", seen, sum)
 	}
 }

@@ -63,7 +63,10 @@ type BlockResult struct {
 	GethSerialS  float64 `json:"geth_serial_s"`
 	// AlongS is the parallel executor's time along the block access list that the
 	// block leaves, as a replica runs it that got the list with the block.
-	AlongS     float64 `json:"along_s"`
+	AlongS float64 `json:"along_s"`
+	// Ideal is how many times as fast as one worker as many as there are could be at
+	// best, by gas and by what reads what an earlier transaction wrote.
+	Ideal      float64 `json:"ideal"`
 	Executions int     `json:"executions"`
 	Aborts     int     `json:"aborts"`
 	Fallback   string  `json:"fallback"`
@@ -82,6 +85,8 @@ type Summary struct {
 	GeoMeanSerial float64 `json:"geo_mean_vs_serial"`
 	// GeoMeanAlong is that of the parallel executor along the list against geth.
 	GeoMeanAlong float64 `json:"geo_mean_along_vs_geth"`
+	// GeoMeanIdeal is that of what the blocks allow.
+	GeoMeanIdeal float64 `json:"geo_mean_ideal"`
 }
 
 // Run replays all blocks that c names and reports each as it is done. A block
@@ -120,8 +125,8 @@ func Run(ctx context.Context, c Config, report func(BlockResult)) (Summary, erro
 // tally accumulates a Summary.
 type tally struct {
 	Summary
-	logGeth, logSerial, logAlong       float64
-	timedGeth, timedSerial, timedAlong int
+	logGeth, logSerial, logAlong, logIdeal float64
+	timedGeth, timedSerial, timedAlong     int
 }
 
 func (t *tally) add(r BlockResult) {
@@ -148,6 +153,7 @@ func (t *tally) add(r BlockResult) {
 	}
 	if r.AlongS > 0 && r.GethSerialS > 0 {
 		t.logAlong += math.Log(r.GethSerialS / r.AlongS)
+		t.logIdeal += math.Log(r.Ideal)
 		t.timedAlong++
 	}
 }
@@ -162,6 +168,7 @@ func (t *tally) sum() Summary {
 	}
 	if t.timedAlong > 0 {
 		s.GeoMeanAlong = math.Exp(t.logAlong / float64(t.timedAlong))
+		s.GeoMeanIdeal = math.Exp(t.logIdeal / float64(t.timedAlong))
 	}
 	return s
 }
@@ -175,6 +182,7 @@ type engine struct {
 // runner replays blocks one by one.
 type runner struct {
 	rounds  int
+	workers int // of the parallel executor
 	engines []engine
 }
 
@@ -188,6 +196,7 @@ func newRunner(c Config) *runner {
 		if workers == 0 {
 			workers = runtime.GOMAXPROCS(0)
 		}
+		r.workers = workers
 		exec := ours(executor.NewParallel(executor.Config{Workers: workers, Predict: predict.New(c.Predict)}))
 		r.engines = append(r.engines, engine{name: Parallel, exec: exec}, engine{name: along, exec: exec})
 	}
@@ -232,12 +241,20 @@ func (r *runner) block(ctx context.Context, b *recordedBlock) (BlockResult, erro
 	}
 	if p := results[Parallel]; p != nil {
 		result.Executions, result.Aborts, result.Fallback = p.stats.Executions, p.stats.Aborts, p.stats.Fallback
+		result.Ideal = ideal(p.gasUsed, p.critical, r.workers)
 	}
 	if err := check(ctx, b, results); err != nil {
 		result.Mismatch = err.Error()
 	}
 	result.OK = result.Mismatch == ""
 	return result, nil
+}
+
+func ideal(gas, critical uint64, workers int) float64 {
+	if gas == 0 {
+		return 1
+	}
+	return float64(gas) / max(float64(gas)/float64(workers), float64(critical))
 }
 
 func median(samples []float64) float64 {
