@@ -48,9 +48,13 @@ func TestAlong(t *testing.T) {
 	for _, workers := range []int{1, 2, 4} {
 		for _, schedule := range []Schedule{WherePays, Always, Backwards} {
 			e := NewParallel(Config{Workers: workers, Warm: true, Schedule: schedule})
+			fallback := ""
+			if workers == 1 && schedule == WherePays {
+				fallback = "one worker" // which needs no list
+			}
 			for round := range 3 {
 				got, stats := verify(e, list)
-				if stats.Aborts > 0 || stats.Executions != len(txs) || stats.Fallback != "" {
+				if stats.Aborts > 0 || stats.Executions != len(txs) || stats.Fallback != fallback {
 					t.Errorf("%d workers, schedule %d, round %d: %+v", workers, schedule, round, stats)
 				}
 				if !reflect.DeepEqual(got.Changes, want.Changes) || !reflect.DeepEqual(got.Receipts, want.Receipts) {

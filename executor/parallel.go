@@ -21,7 +21,7 @@ import (
 // next transactions, if Config.Predict is set and knows enough, and serially for a
 // while if not. From a state that is slow to answer it reads ahead what is predicted.
 //
-// It runs serially before Spurious Dragon, where accounts may be empty, and
+// It runs serially with one worker, before Spurious Dragon, where accounts may be empty, and
 // from Amsterdam on, whose gas has two dimensions.
 //
 // Where Env.AccessList says what the block changes, Verify lets each transaction
@@ -161,7 +161,7 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 // access list, or what can be predicted.
 func (p *parallelBlock) inspired(txs []*motet.Tx, strict bool, out *Slice, run func() error) error {
 	list := p.env.AccessList
-	if list == nil || !strict || !p.possible || len(p.included) > 0 || len(txs) < smallSlice || !followable(*list) {
+	if list == nil || !strict || !p.possible || p.inOrder() || len(p.included) > 0 || len(txs) < smallSlice || !followable(*list) {
 		end := p.readAhead(txs)
 		defer func() { out.Stats.ReadAhead = end() }()
 		return run()
@@ -236,6 +236,9 @@ func (p *parallelBlock) consult(txs []*motet.Tx) (hinted, alone int) {
 	return len(txs), 0
 }
 
+// inOrder reports whether there is nobody to speculate beside the frontier.
+func (p *parallelBlock) inOrder() bool { return len(p.workers) == 1 && p.schedule == WherePays }
+
 // calmDown lets a stretch run serially, since speculation did not pay.
 func (p *parallelBlock) calmDown() {
 	p.rest, p.calm = p.calm, min(calmGrow*p.calm, calmMax)
@@ -248,7 +251,7 @@ func (p *parallelBlock) alone(n int) (int, string) {
 		return n, "rules"
 	case p.along:
 		return 0, ""
-	case len(p.workers) == 1 && p.schedule == WherePays:
+	case p.inOrder():
 		return n, "one worker"
 	case n < smallSlice && p.schedule == WherePays:
 		return n, "small slice"
