@@ -50,7 +50,7 @@ type lane struct {
 	evm     *vm.EVM
 	message message
 	budget  *core.GasPool // what a transaction may use up; it is not changed
-	scratch core.GasPool  // a copy of it, less what was used
+	scratch core.GasPool  // a copy of it, less what core.ApplyMessage used
 	seen    uint64        // sum of what prefetch looked at, which keeps the looks alive
 
 	blanks    []types.Receipt

@@ -41,8 +41,8 @@ func (s *txState) commitAccount(a *account, rules *params.Rules) {
 	s.memory.setAccount(a.entry, &v)
 }
 
-// wipe makes all that the account's slots hold void. It is called beside the commit
-// of the account without code, by which whoever ran that code is judged.
+// wipe makes all that the account's slots hold void, beside the commit of the account
+// that is not there any more.
 func (m *memory) wipe(e *accountEntry) {
 	e.cell.wiped.Add(1)
 	m.wiped = true

@@ -30,11 +30,12 @@ func (s *speculation) abort(worker, task int) {
 // what is there now: an index in the block plus one, or 0.
 func (r *record) conflict() (at spot, by int32, cause report.Cause, found bool) {
 	for _, l := range r.slots[:r.nSlots] {
-		if l.flags&readSlot != 0 && l.entry.cell.Committed().Value != l.base {
+		if l.flags&readSlot != 0 && slotValue(l.entry) != l.base {
 			return spot{slot: l.entry}, l.entry.cell.trail.by, report.CauseSlot, true
 		}
 	}
 	for _, a := range r.accounts[:r.nAccounts] {
+		reliedOn := a.reliedOn()
 		for _, check := range [...]struct {
 			flag  uint16
 			field report.Field
@@ -46,17 +47,10 @@ func (r *record) conflict() (at spot, by int32, cause report.Cause, found bool) 
 			{readBalance, report.Balance, report.CauseBalance},
 			{boundBalance, report.Balance, report.CauseFunds},
 		} {
-			if a.flags&check.flag != 0 && !a.only(check.flag).holds() {
+			if reliedOn&check.flag != 0 && !a.agrees(check.flag) {
 				return spot{account: a.entry, field: check.field}, a.entry.cell.trail[check.field], check.cause, true
 			}
 		}
 	}
 	return spot{}, 0, 0, false
-}
-
-// only returns the account as if nothing but flag had been relied on.
-func (a *account) only(flag uint16) *account {
-	one := *a
-	one.flags &= flag
-	return &one
 }

@@ -31,8 +31,8 @@ func (s *txState) payee(a *account) *account {
 	return a
 }
 
-// pay makes a payment of a transaction that is being committed. The first one to an
-// account that does not exist makes it, for all to see.
+// pay makes a payment of a transaction that is being committed. One that makes the
+// account exist, or exist no longer, does so for all to see.
 func (m *memory) pay(amount *uint256.Int, task int) {
 	f := &m.fees
 	if amount.IsZero() {
@@ -48,9 +48,13 @@ func (m *memory) pay(amount *uint256.Int, task int) {
 		m.list(f.entry)
 	}
 	exists := f.value.exists
-	f.task, f.value.exists = task, true
+	f.task = task
 	f.value.balance.Add(&f.value.balance, amount)
-	if !exists {
+	f.value.exists = !f.value.empty() // which a balance that overflows can come to
+	if exists && !f.value.exists {
+		m.wipe(f.entry)
+	}
+	if exists != f.value.exists {
 		m.settleFees()
 	}
 }

@@ -72,7 +72,8 @@ type accountWrite struct {
 }
 
 // applyTo sets v to what from becomes by w; both may be the same. Accounts that end
-// up empty do not exist: it is used under the rules of Spurious Dragon and later only.
+// up empty do not exist, and what they stored is for the caller to wipe: it is used
+// under the rules of Spurious Dragon and later only.
 func (w *accountWrite) applyTo(v, from *accountValue) {
 	v.balance.Add(&from.balance, &w.delta)
 	v.nonce, v.code = from.nonce, from.code

@@ -220,14 +220,24 @@ func (s *speculation) holds(task int) bool {
 // holds compares what the transaction relied on with the committed account: all
 // there is, if it destroys the account, or would by a mere touch.
 func (a *account) holds() bool {
+	return a.agrees(a.reliedOn())
+}
+
+// reliedOn returns the flags of what must not have changed under the transaction.
+func (a *account) reliedOn() uint16 {
 	f := a.flags
 	if f&isPaid != 0 {
-		return true // memory.pay looks
+		return 0 // memory.pay looks
 	}
-	is := &a.entry.cell.Committed().Value
-	if f&isDestructed != 0 || is.hollow() || a.base.hollow() {
+	if f&isDestructed != 0 || a.entry.cell.Committed().Value.hollow() || a.base.hollow() {
 		f |= readExist | readBalance | readNonce | readCode
 	}
+	return f
+}
+
+// agrees reports whether what the flags name is as the transaction took it to be.
+func (a *account) agrees(f uint16) bool {
+	is := &a.entry.cell.Committed().Value
 	return (f&readExist == 0 || is.exists == a.base.exists) &&
 		(f&readNonce == 0 || is.nonce == a.base.nonce) &&
 		(f&readCode == 0 || sameCode(is.code, a.base.code)) &&
@@ -284,10 +294,12 @@ func (s *speculation) Commit(_, task int) bool {
 		if a.flags&isPaid != 0 {
 			s.memory.pay(&a.balance, s.tasks+task)
 		} else if v := a.version; v != nil {
-			if a.flags&isDestructed != 0 {
+			was := &a.entry.cell.Committed().Value
+			if a.flags&isDestructed == 0 {
+				v.Write.applyTo(&v.Value, was)
+			}
+			if was.exists && !v.Value.exists {
 				s.memory.wipe(a.entry)
-			} else {
-				v.Write.applyTo(&v.Value, &a.entry.cell.Committed().Value)
 			}
 			a.entry.cell.Commit(v)
 			s.memory.list(a.entry)

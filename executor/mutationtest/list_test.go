@@ -138,7 +138,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "a fee alone makes no account",
-		file: "fees.go", old: "f.task, f.value.exists = task, true", new: "f.task = task",
+		file: "fees.go", old: "f.value.exists = !f.value.empty() ", new: "",
 		pkg: "oracletest", run: blocks,
 	},
 	{
@@ -153,7 +153,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "what a destroyed contract held is still there",
-		file: "speculation.go", old: "s.memory.wipe(a.entry)", new: "s.memory.wiped = true",
+		file: "speculation.go", old: "was.exists && !v.Value.exists {", new: "false {",
 		pkg: "oracletest", run: older,
 	},
 	{
@@ -173,7 +173,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "an empty account is touched by whoever took it for another one",
-		file: "speculation.go", old: "|| is.hollow() ", new: "",
+		file: "speculation.go", old: "|| a.entry.cell.Committed().Value.hollow() ", new: "",
 		pkg: "", run: adversaries,
 	},
 	{
