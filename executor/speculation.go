@@ -226,8 +226,8 @@ func (a *account) holds() bool {
 // reliedOn returns the flags of what must not have changed under the transaction.
 func (a *account) reliedOn() uint16 {
 	f := a.flags
-	if f&isPaid != 0 {
-		return 0 // memory.pay looks
+	if f&isLoaded == 0 || f&isPaid != 0 {
+		return 0 // was not looked at; payments are for memory.pay
 	}
 	if f&isDestructed != 0 || a.entry.cell.Committed().Value.hollow() || a.base.hollow() {
 		f |= readExist | readBalance | readNonce | readCode

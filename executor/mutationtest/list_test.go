@@ -123,7 +123,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "a credit overwrites what came between",
-		file: "speculation.go", old: "v.Write.applyTo(&v.Value, &a.entry.cell.Committed().Value)", new: "v.Write.applyTo(&v.Value, &a.base)",
+		file: "speculation.go", old: "v.Write.applyTo(&v.Value, was)", new: "v.Write.applyTo(&v.Value, &a.base)",
 		pkg: "", run: schedules,
 	},
 	{
