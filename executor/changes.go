@@ -58,13 +58,10 @@ type slotDiff struct {
 	changed    bool
 }
 
-// noKey is in the place of a key where accounts are sorted.
-var noKey = make([]byte, 4) //nolint:gochecknoglobals // a constant in all but name
-
 // assemble sorts what has changed.
 func assemble(accounts []accountDiff, slots []slotDiff, hands int) *motet.StateChanges {
-	order := sorted(len(accounts), hands, func(i int) rank { return rankOf(&accounts[i].Address, noKey) }, nil)
-	slotOrder := sorted(len(slots), hands, func(i int) rank { return rankOf(&slots[i].addr, slots[i].key[:]) },
+	order := sorted(len(accounts), hands, func(i int) rank { return rankOf(&accounts[i].Address, nil) }, nil)
+	slotOrder := sorted(len(slots), hands, func(i int) rank { return rankOf(&slots[i].addr, &slots[i].key) },
 		func(i, j uint32) int { return bytes.Compare(slots[i].key[:], slots[j].key[:]) })
 	var (
 		out     = &motet.StateChanges{Accounts: make([]motet.AccountChange, 0, len(accounts))}
@@ -126,13 +123,14 @@ func share(hands, n int, work func(hand, from, to int)) {
 // rank is the beginning of what something is sorted by.
 type rank [3]uint64
 
-// rankOf returns the rank of a slot of an account: all of the address, and the
-// beginning of the key.
-func rankOf(addr *common.Address, key []byte) rank {
-	return rank{
-		binary.BigEndian.Uint64(addr[:8]), binary.BigEndian.Uint64(addr[8:16]),
-		uint64(binary.BigEndian.Uint32(addr[16:]))<<32 | uint64(binary.BigEndian.Uint32(key)),
+// rankOf returns the rank of an account, or of a slot of it: all of the address, and
+// the beginning of the key.
+func rankOf(addr *common.Address, key *common.Hash) rank {
+	r := rank{binary.BigEndian.Uint64(addr[:8]), binary.BigEndian.Uint64(addr[8:16]), uint64(binary.BigEndian.Uint32(addr[16:])) << 32}
+	if key != nil {
+		r[2] |= uint64(binary.BigEndian.Uint32(key[:4]))
 	}
+	return r
 }
 
 func (r *rank) compare(s *rank) int {

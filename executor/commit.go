@@ -63,7 +63,7 @@ func (m *memory) setAccount(e *accountEntry, v *accountValue) {
 func (m *memory) setSlot(e *slotEntry, value common.Hash) {
 	m.listSlot(e)
 	c := &e.cell
-	c.wiped.Store(e.key.account.cell.wiped.Load())
+	count(e)
 	if at := c.Committed(); at != c.own {
 		c.own = m.ownSlots.New(at.Task)
 		c.Commit(c.own)

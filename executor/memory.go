@@ -266,6 +266,13 @@ func slotValue(e *slotEntry) common.Hash {
 	return e.cell.Committed().Value
 }
 
+// count lets the slot's committed value count, whatever happened to the account before.
+func count(e *slotEntry) {
+	if wiped := e.key.account.cell.wiped.Load(); wiped != e.cell.wiped.Load() {
+		e.cell.wiped.Store(wiped)
+	}
+}
+
 // slotBefore returns what the slot holds before the block's changes to it: nothing,
 // once the account has been destroyed.
 func slotBefore(e *slotEntry) (value common.Hash) {

@@ -205,7 +205,7 @@ func (s *speculation) holds(task int) bool {
 		if a.entry == s.memory.fees.entry && a.flags&isPaid == 0 {
 			s.memory.settleFees() // for the comparison, and for what is committed on top
 		}
-		if (a.flags&(readExist|readBalance|readNonce|readCode|boundBalance|isTouched|isDestructed) != 0 || a.mutations > 0) && !a.holds() {
+		if !a.holds() {
 			return false
 		}
 	}
@@ -220,7 +220,8 @@ func (s *speculation) holds(task int) bool {
 // holds compares what the transaction relied on with the committed account: all
 // there is, if it destroys the account, or would by a mere touch.
 func (a *account) holds() bool {
-	return a.agrees(a.reliedOn())
+	f := a.reliedOn()
+	return f == 0 || a.agrees(f)
 }
 
 // reliedOn returns the flags of what must not have changed under the transaction.
@@ -309,9 +310,7 @@ func (s *speculation) Commit(_, task int) bool {
 		if l.version != nil {
 			s.memory.list(l.entry.key.account)
 			l.entry.cell.Commit(l.version)
-			if wiped := l.entry.key.account.cell.wiped.Load(); wiped != l.entry.cell.wiped.Load() {
-				l.entry.cell.wiped.Store(wiped)
-			}
+			count(l.entry)
 			s.memory.listSlot(l.entry)
 		}
 	}

@@ -36,7 +36,6 @@ func (s *txState) ensure(a *account) {
 func (s *txState) credit(a *account, amount *uint256.Int) {
 	s.ensure(a)
 	if amount.IsZero() {
-		a.flags |= isTouched
 		if a.empty() {
 			s.mutate(undoTouch, a)
 			if a.addr == ripemd {

@@ -14,8 +14,7 @@ const (
 	isPresent                    // the account exists, as the transaction sees it
 	isNew                        // made a contract by this transaction (EIP-6780)
 	isDestructed
-	isTouched // credited with nothing, which would destroy it if it were empty
-	isPaid    // a coinbase that was only paid: balance is the payment, the rest is unknown
+	isPaid // a coinbase that was only paid: balance is the payment, the rest is unknown
 
 	// What the transaction relied on. A value that it never looked at may
 	// change under it.

@@ -163,7 +163,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "what a contract writes that is there again is void",
-		file: "speculation.go", old: "wiped != l.entry.cell.wiped.Load()", new: "false",
+		file: "memory.go", old: "wiped != e.cell.wiped.Load()", new: "false",
 		pkg: "oracletest", run: older,
 	},
 	{
