@@ -158,7 +158,7 @@ func (g *accessLog) committed(f *footprint, index uint32, earned *uint256.Int) {
 			}
 			continue
 		}
-		if a.flags&isDestructed != 0 {
+		if a.gone() {
 			g.destroyed(n, index, &a.base)
 			continue
 		}

@@ -246,9 +246,7 @@ func (b *block) apply(tx *motet.Tx, r *types.Receipt) error {
 	if err := b.execute(&b.lane, tx, r); err != nil {
 		return err
 	}
-	if b.rules.IsAmsterdam {
-		*b.pool = b.scratch
-	} else if err := b.charge(tx.Call().Gas, r.GasUsed); err != nil {
+	if err := b.charge(tx.Call().Gas, r.GasUsed, b.taken()); err != nil {
 		b.state.fail(err)
 		return err
 	}
@@ -285,6 +283,9 @@ func (b *block) execute(l *lane, tx *motet.Tx, r *types.Receipt) error {
 	}
 	if err != nil {
 		return err
+	}
+	if b.rules.IsAmsterdam {
+		s.strip()
 	}
 	b.fill(r, tx, l, result.UsedGas, result.Failed(), s.logs)
 	return nil

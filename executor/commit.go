@@ -28,10 +28,7 @@ func (s *txState) commitAccount(a *account, rules *params.Rules) {
 	v := accountValue{nonce: a.nonce, code: a.code, exists: true}
 	v.balance.Set(&a.balance)
 	switch {
-	case a.flags&isDestructed != 0 && rules.IsAmsterdam && !a.balance.IsZero():
-		// EIP-8246: what a destroyed account received stays, and nothing else.
-		v.nonce, v.code = 0, nil
-	case a.flags&isDestructed != 0, rules.IsEIP158 && a.empty():
+	case a.gone(), rules.IsEIP158 && a.empty():
 		v = accountValue{}
 		a.flags |= isDestructed // its storage goes as well
 		if a.base.exists {
@@ -40,6 +37,20 @@ func (s *txState) commitAccount(a *account, rules *params.Rules) {
 	}
 	s.memory.setAccount(a.entry, &v)
 }
+
+// strip leaves destroyed accounts what they own, and nothing else: so it is from Amsterdam
+// on, at the end of a transaction (EIP-8246).
+func (s *txState) strip() {
+	for _, a := range s.accounts[:s.nAccounts] {
+		if a.flags&isDestructed != 0 && !a.balance.IsZero() {
+			a.flags |= isStripped
+			a.nonce, a.code = 0, nil
+		}
+	}
+}
+
+// gone reports whether the transaction destroyed the account and nothing of it stays.
+func (a *account) gone() bool { return a.flags&(isDestructed|isStripped) == isDestructed }
 
 // wipe makes all that the account's slots hold void, beside the commit of the account
 // that is not there any more.

@@ -21,8 +21,7 @@ import (
 // next transactions, if Config.Predict is set and knows enough, and serially for a
 // while if not. From a state that is slow to answer it reads ahead what is predicted.
 //
-// It runs serially with one worker, before Spurious Dragon, where accounts may be empty, and
-// from Amsterdam on, whose gas has two dimensions.
+// It runs serially with one worker, and before Spurious Dragon, where accounts may be empty.
 //
 // Where Env.AccessList says what the block changes, Verify lets each transaction
 // read from the list what those before it leave, so that none waits for another or
@@ -103,8 +102,8 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 	c.rest, c.hints.rest = 0, 0
 	b := open(env, c.state, func() { e.giveBack(c) })
 	p := &parallelBlock{block: b, crew: c, schedule: e.schedule}
-	p.possible = b.rules.IsEIP158 && !b.rules.IsAmsterdam && !b.rules.IsEIP4762
-	b.fast, b.hands = p.possible, len(c.workers)
+	p.possible = b.rules.IsEIP158 && !b.rules.IsEIP4762
+	b.fast, b.hands = p.possible && !b.rules.IsAmsterdam, len(c.workers)
 	if p.possible {
 		if err := b.memory.collect(b.context.Coinbase); err != nil {
 			b.fail()

@@ -19,6 +19,7 @@ type record struct {
 	footprint
 
 	receipt  *types.Receipt
+	taken    twoGas
 	invalid  error // why the transaction cannot be included
 	failure  error // of the state reader
 	panicked error
@@ -121,6 +122,9 @@ func (s *speculation) attempt(w *worker, task int, r *record) {
 	}()
 	r.receipt = w.blank(r.receipt)
 	r.invalid = s.execute(&w.lane, s.txs[task], r.receipt)
+	if s.rules.IsAmsterdam {
+		r.taken = w.taken()
+	}
 }
 
 // expect tells a speculative state who sends the message. Its nonce is taken to
@@ -154,7 +158,7 @@ func (w *worker) stage(r *record, task int, coinbase *common.Address) {
 		if a.mutations == 0 || a.flags&isPaid != 0 || a.flags&isPresent == 0 {
 			continue
 		}
-		if a.flags&isDestructed != 0 || a.base.exists && a.empty() {
+		if a.gone() || a.base.exists && a.empty() {
 			a.flags |= isDestructed // its storage goes as well
 			if a.base.exists {      // otherwise it came and went
 				a.version = w.accounts.New(task)
@@ -198,7 +202,7 @@ func (s *speculation) Holds(worker, task int) bool {
 
 func (s *speculation) holds(task int) bool {
 	r := s.record(task)
-	if r.failure != nil || s.pool.Available(false) < s.txs[task].Call().Gas {
+	if r.failure != nil || !s.fits(s.txs[task].Call().Gas) {
 		return false // what does not fit is judged against the block's gas
 	}
 	for _, a := range r.accounts[:r.nAccounts] {
@@ -282,7 +286,7 @@ func (s *speculation) Commit(_, task int) bool {
 	}
 	receipt := r.receipt
 	r.receipt = nil
-	if s.err = s.charge(tx.Call().Gas, receipt.GasUsed); s.err != nil {
+	if s.err = s.charge(tx.Call().Gas, receipt.GasUsed, r.taken); s.err != nil {
 		return false
 	}
 	for _, a := range r.accounts[:r.nAccounts] {
@@ -296,7 +300,7 @@ func (s *speculation) Commit(_, task int) bool {
 			s.memory.pay(&a.balance, s.tasks+task)
 		} else if v := a.version; v != nil {
 			was := &a.entry.cell.Committed().Value
-			if a.flags&isDestructed == 0 {
+			if !a.gone() {
 				v.Write.applyTo(&v.Value, was)
 			}
 			if was.exists && !v.Value.exists {
@@ -320,10 +324,32 @@ func (s *speculation) Commit(_, task int) bool {
 	return true
 }
 
+// twoGas is what a transaction takes from a block whose gas has two dimensions, as from
+// Amsterdam on (EIP-8037).
+type twoGas struct{ execution, state uint64 }
+
+// taken returns what the last transaction took from a copy of the budget.
+func (l *lane) taken() twoGas {
+	return twoGas{
+		execution: l.scratch.CumulativeExecution() - l.budget.CumulativeExecution(),
+		state:     l.scratch.CumulativeState() - l.budget.CumulativeState(),
+	}
+}
+
+// fits reports whether the block has room for a transaction with the gas limit.
+func (b *block) fits(limit uint64) bool {
+	if b.rules.IsAmsterdam {
+		return b.pool.CheckGasAmsterdam(min(limit, params.MaxTxGas), limit) == nil
+	}
+	return b.pool.Available(false) >= limit
+}
+
 // charge books a transaction that was executed against another gas pool.
-func (b *block) charge(limit, used uint64) error {
-	err := b.pool.CheckGasLegacy(limit)
-	if err == nil {
+func (b *block) charge(limit, used uint64, taken twoGas) error {
+	var err error
+	if b.rules.IsAmsterdam {
+		err = b.pool.ChargeGasAmsterdam(taken.execution, taken.state, used)
+	} else if err = b.pool.CheckGasLegacy(limit); err == nil {
 		err = b.pool.ChargeGasLegacy(limit-used, used)
 	}
 	if err != nil {

@@ -326,6 +326,9 @@ func (s *txState) SetTxContext(hash common.Hash, index int, accessIndex uint32) 
 // memory and starts the next one. Only a state that reads committed values may
 // be finalised. The block access list is kept elsewhere, so none is returned.
 func (s *txState) Finalise(rules params.Rules) *bal.ConstructionBlockAccessList {
+	if rules.IsAmsterdam {
+		s.strip()
+	}
 	s.commit(&rules)
 	s.reset()
 	return nil

@@ -237,7 +237,7 @@ func (t *trace) mark(f *footprint, by int32, reach uint64) {
 
 func (t *trace) markAccount(a *account, by int32, reach uint64) {
 	trail := &a.entry.cell.trail
-	if a.flags&isDestructed != 0 {
+	if a.gone() {
 		if a.base.exists { // otherwise it comes and goes with the transaction
 			t.coded = true
 			*trail = accountTrail{report.Balance: by, report.Nonce: by, report.Code: by, report.Existence: by}

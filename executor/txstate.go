@@ -14,7 +14,8 @@ const (
 	isPresent                    // the account exists, as the transaction sees it
 	isNew                        // made a contract by this transaction (EIP-6780)
 	isDestructed
-	isPaid // a coinbase that was only paid: balance is the payment, the rest is unknown
+	isStripped // destroyed, but for its balance (EIP-8246)
+	isPaid     // a coinbase that was only paid: balance is the payment, the rest is unknown
 
 	// What the transaction relied on. A value that it never looked at may
 	// change under it.

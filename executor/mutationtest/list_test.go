@@ -16,6 +16,9 @@ const (
 	schedules = "^TestSchedules$"
 	blocks    = "^TestBlocks$/^osaka$"
 	older     = "^TestBlocks$/^(london|byzantium)$"
+	amsterdam = "^TestBlocks$/^amsterdam$"
+	stripped  = "^TestDestroyedKeepsBalance$"
+	stateGas  = "^TestGasOfState$"
 	parity    = "^TestStateDBParity$"
 	transfers = "^TestTransferParity$"
 
@@ -143,7 +146,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "a skipped transaction is not validated",
-		file: "speculation.go", old: "\tif r.failure != nil || s.pool", new: "\tif r.invalid != nil {\n\t\treturn true\n\t}\n\tif r.failure != nil || s.pool",
+		file: "speculation.go", old: "\tif r.failure != nil || !s.fits", new: "\tif r.invalid != nil {\n\t\treturn true\n\t}\n\tif r.failure != nil || !s.fits",
 		pkg: "", run: schedules,
 	},
 	{
@@ -225,5 +228,30 @@ var mutants = []mutant{
 		name: "a list is read one transaction too far",
 		file: "along.go", old: "at(i) >= index", new: "at(i) > index",
 		pkg: "", run: "^TestAlong$",
+	},
+	{
+		name: "a destroyed account loses what it owns",
+		file: "block.go", old: "\t\ts.strip()\n", new: "",
+		pkg: "oracletest", run: stripped,
+	},
+	{
+		name: "a destroyed account keeps its code",
+		file: "commit.go", old: "\t\t\ta.nonce, a.code = 0, nil\n", new: "\t\t\ta.nonce = 0\n",
+		pkg: "oracletest", run: stripped,
+	},
+	{
+		name: "gas for state is not limited",
+		file: "speculation.go", old: "b.pool.CheckGasAmsterdam(min(limit, params.MaxTxGas), limit)", new: "b.pool.CheckGasAmsterdam(min(limit, params.MaxTxGas), 0)",
+		pkg: "oracletest", run: stateGas,
+	},
+	{
+		name: "gas for state is not counted",
+		file: "speculation.go", old: "taken.execution, taken.state, used", new: "taken.execution, 0, used",
+		pkg: "oracletest", run: amsterdam,
+	},
+	{
+		name: "what a transaction takes is not told from what the block has taken",
+		file: "speculation.go", old: "l.scratch.CumulativeExecution() - l.budget.CumulativeExecution()", new: "l.scratch.CumulativeExecution()",
+		pkg: "oracletest", run: amsterdam,
 	},
 }

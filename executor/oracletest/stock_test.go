@@ -57,7 +57,7 @@ func growInStock(t *testing.T, data []byte, seen *coverage) {
 		}
 	}()
 	parallel, serial := stockChain(t, genesis, false), stockChain(t, genesis, true)
-	execs := []executor.Executor{executor.NewSerial(executor.Config{}), executor.NewParallel(executor.Config{Workers: 4})}
+	execs := []executor.Executor{executor.NewParallel(executor.Config{Workers: 4}), executor.NewSerial(executor.Config{})}
 	for i := range blocksPerWorld {
 		b, err := grow(w, &choices{rest: data[i*len(data)/blocksPerWorld : (i+1)*len(data)/blocksPerWorld]})
 		if err != nil {
