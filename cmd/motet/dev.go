@@ -14,6 +14,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/crypto/kzg4844"
 	"github.com/holiman/uint256"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -98,6 +99,7 @@ func runDev(ctx context.Context, cfg *devConfig, io streams, log *slog.Logger) (
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)
 	}
+	n.Add("trusted setup", loadTrustedSetup)
 	n.Add("api", func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	n.describe(listener.Addr())
 	n.Add("ready", func(context.Context) error {
@@ -317,6 +319,16 @@ func (n *node) executor() (executor.Executor, error) {
 		return nil, fmt.Errorf("register the metrics of predictions: %w", err)
 	}
 	return executor.NewParallel(executor.Config{Workers: n.cfg.workers, Warm: true, Predict: predictor}), nil
+}
+
+// loadTrustedSetup computes what KZG proofs are checked with, which takes seconds: the
+// first transaction that calls the precompile (EIP-4844) would hold up its block for
+// them.
+func loadTrustedSetup(context.Context) error {
+	if err := kzg4844.UseCKZG(false); err != nil {
+		return fmt.Errorf("load the trusted setup of KZG: %w", err)
+	}
+	return nil
 }
 
 // originSource is where the sequencer learns of L1 blocks.
