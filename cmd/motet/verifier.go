@@ -131,11 +131,12 @@ func assembleVerifier(ctx context.Context, cfg *verifierConfig, io streams, g *s
 	g.Defer("chain", c.Close)
 	reader := l1bridge.NewReader(client, l1bridge.ReaderConfig{Inbox: rollup.Inbox, ConfirmationDepth: rollup.ConfirmationDepth})
 	rep, err := replica.New(replica.Config{Build: true, Checkpoint: checkpointPath(cfg.datadir)}, replica.Deps{
-		Rollup: rollup, L1: reader, Chain: c, Executor: executor.NewParallel(executor.Config{Workers: cfg.workers, Predict: predict.New(cfg.predict)}), Log: log,
+		Rollup: rollup, L1: reader, Chain: c, Executor: executor.NewParallel(executor.Config{Workers: cfg.workers, Warm: true, Predict: predict.New(cfg.predict)}), Log: log,
 	})
 	if err != nil {
 		return fmt.Errorf("make the replica: %w", err)
 	}
+	g.Add("trusted setup", loadTrustedSetup)
 	g.Add("replica", rep.Run)
 	g.Add("report", func(ctx context.Context) error { return reportSafe(ctx, cfg, io, c, rep) })
 	return nil

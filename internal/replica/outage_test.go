@@ -140,7 +140,7 @@ func TestRealChain(t *testing.T) {
 	posted, own := rolluptest.Open(t, t.TempDir(), genesis), rolluptest.Open(t, t.TempDir(), genesis)
 	s := assemble(t, posted, own, true)
 	s.posted = rolluptest.NewNode(posted, executor.NewSerial(executor.Config{}), s.deps.Rollup)
-	s.deps.Executor = executor.NewParallel(executor.Config{Workers: 4})
+	s.deps.Executor = executor.NewParallel(executor.Config{Workers: 4, Warm: true})
 	s.story()
 	s.mustFollow()
 	refused := s.again() // blocks of the batches that had to be undone

@@ -217,6 +217,7 @@ func (r *Replica) build(ctx context.Context, in *input, parent *types.Header) (*
 	if err := c.Commit(ctx, sealed); err != nil {
 		return nil, fmt.Errorf("commit block %d: %w", number, err)
 	}
+	r.deps.Executor.Sealed(out, sealed.Block.Header())
 	r.metrics.built.Inc()
 	return sealed, nil
 }
