@@ -29,7 +29,7 @@ type block struct {
 	baseFee uint256.Int // context.BaseFee, zero before London
 	memory  *memory
 	pool    *core.GasPool
-	lane         // for system calls and all that runs alone
+	*lane        // for system calls and all that runs alone
 	fast    bool // plain transfers may do without the EVM
 	hands   int  // goroutines for work that needs no order
 
@@ -44,10 +44,14 @@ type block struct {
 	release func()
 }
 
-// lane is what executing one transaction after the other takes.
+// lane is what executing one transaction after the other takes. It is kept from block
+// to block.
 type lane struct {
 	state   *txState
 	evm     *vm.EVM
+	config  *params.ChainConfig // the EVM's, as are the next two
+	rules   params.Rules
+	life    int // of the memory
 	message message
 	budget  *core.GasPool // what a transaction may use up; it is not changed
 	scratch core.GasPool  // a copy of it, less what core.ApplyMessage used
@@ -66,12 +70,14 @@ func (e *Env) validate() error {
 }
 
 // open starts a block on a state whose memory is ready for it.
-func open(env Env, s *txState, release func()) *block {
+func open(env Env, l *lane, release func()) *block {
+	s := l.state
 	s.reset()
 	b := &block{
 		env:     env,
 		context: blockContext(env),
 		memory:  s.memory,
+		lane:    l,
 		pool:    core.NewGasPool(env.Header.GasLimit),
 		hands:   1,
 		release: release,
@@ -79,8 +85,8 @@ func open(env Env, s *txState, release func()) *block {
 	if b.context.BaseFee != nil {
 		b.baseFee.SetFromBig(b.context.BaseFee)
 	}
-	b.lane = lane{state: s, evm: b.newEVM(s)}
-	b.rules = b.evm.GetRules()
+	b.rules = env.Config.Rules(env.Header.Number, b.context.Random != nil, env.Header.Time)
+	b.equip(l)
 	if dao := env.Config.DAOForkBlock; env.Config.DAOForkSupport && dao != nil && dao.Cmp(env.Header.Number) == 0 {
 		s.SetTxContext(common.Hash{}, 0, 0)
 		misc.ApplyDAOHardFork(s)
@@ -89,8 +95,23 @@ func open(env Env, s *txState, release func()) *block {
 	return b
 }
 
-func (b *block) newEVM(s *txState) *vm.EVM {
-	return vm.NewEVM(b.context, s, b.env.Config, vm.Config{})
+func newLane(m *memory) *lane { return &lane{state: newTxState(m)} }
+
+func (l *lane) mem() *memory { return l.state.memory }
+
+// equip readies the lane's EVM for the block. Under the same rules it is the last
+// block's, which has found out where the code that it has run may jump to. That is an
+// eighth of the code, and is forgotten when the memory forgets the code.
+func (b *block) equip(l *lane) {
+	if l.evm != nil && l.config == b.env.Config && l.rules == b.rules && l.life == b.memory.life {
+		l.evm.Context = b.context
+		return
+	}
+	if l.evm != nil {
+		l.evm.Release()
+	}
+	l.evm = vm.NewEVM(b.context, l.state, b.env.Config, vm.Config{})
+	l.config, l.rules, l.life = b.env.Config, b.rules, b.memory.life
 }
 
 // preExecution runs the system calls that precede the transactions.
@@ -243,7 +264,7 @@ func (b *block) refuse(tx *motet.Tx, reason error, strict bool, out *Slice) (cut
 func (b *block) apply(tx *motet.Tx, r *types.Receipt) error {
 	b.budget = b.pool
 	b.state.SetTxContext(tx.Hash(), len(b.included), uint32(len(b.included)+1))
-	if err := b.execute(&b.lane, tx, r); err != nil {
+	if err := b.execute(b.lane, tx, r); err != nil {
 		return err
 	}
 	if err := b.charge(tx.Call().Gas, r.GasUsed, b.taken()); err != nil {
@@ -340,6 +361,5 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 // fail makes the block unusable and gives its memory back.
 func (b *block) fail() {
 	b.err = ErrFinished
-	b.evm.Release()
 	b.release()
 }

@@ -142,6 +142,7 @@ type slotCell struct {
 // for one goroutine.
 type memory struct {
 	reader   state.Reader
+	life     int            // grows when the memory is emptied
 	root     common.Hash    // of the state before the block
 	outcome  *motet.Outcome // of the block, once it is finished
 	sealed   common.Hash    // root of the state after it, if known
@@ -172,6 +173,7 @@ func newMemory() *memory { return &memory{seeds: newSeeds(), log: new(accessLog)
 func (m *memory) reset(root common.Hash, reader state.Reader) {
 	m.accounts.reset()
 	m.slots.reset()
+	m.life++
 	m.start(root, reader)
 }
 

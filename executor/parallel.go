@@ -49,7 +49,7 @@ const (
 
 // crew is what the workers of one open block need, kept from block to block.
 type crew struct {
-	state   *txState // for what runs alone
+	single  *lane // for what runs alone
 	workers []*worker
 	records []record
 
@@ -61,7 +61,7 @@ type crew struct {
 	hints hints
 }
 
-func (c *crew) mem() *memory { return c.state.memory }
+func (c *crew) mem() *memory { return c.single.mem() }
 
 // NewParallel returns a parallel executor.
 func NewParallel(config Config) *Parallel {
@@ -81,11 +81,10 @@ func NewParallel(config Config) *Parallel {
 func Window(workers int) int { return 4 * batch * max(workers, 2) }
 
 func newCrew(workers int, predictor *predict.Predictor) *crew {
-	c := &crew{calm: calmMin, hints: hints{predictor: predictor}, state: newTxState(newMemory()), records: make([]record, Window(workers))}
-	c.state.memory.trace = newTrace(workers)
+	c := &crew{calm: calmMin, hints: hints{predictor: predictor}, single: newLane(newMemory()), records: make([]record, Window(workers))}
+	c.mem().trace = newTrace(workers)
 	for range workers {
-		w := &worker{}
-		w.state = newTxState(c.state.memory)
+		w := &worker{lane: *newLane(c.mem())}
 		w.own = w.state.footprint
 		c.workers = append(c.workers, w)
 	}
@@ -100,7 +99,7 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 	c := e.take(env)
 	c.hints.drop()
 	c.rest, c.hints.rest = 0, 0
-	b := open(env, c.state, func() { e.giveBack(c) })
+	b := open(env, c.single, func() { e.giveBack(c) })
 	p := &parallelBlock{block: b, crew: c, schedule: e.schedule}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsEIP4762
 	b.fast, b.hands = p.possible && !b.rules.IsAmsterdam, len(c.workers)
@@ -349,6 +348,6 @@ type worker struct {
 func (w *worker) open(b *block) {
 	w.accounts.Reset()
 	w.slots.Reset()
-	w.evm = b.newEVM(w.state)
+	b.equip(&w.lane)
 	w.fresh = *core.NewGasPool(b.env.Header.GasLimit)
 }

@@ -41,7 +41,7 @@ const (
 // core.ApplyMessage. It is the oracle that Parallel is compared with. Its blocks
 // may overlap; each belongs to one goroutine.
 type Serial struct {
-	stock[*txState]
+	stock[*lane]
 }
 
 var _ Executor = (*Serial)(nil)
@@ -50,7 +50,7 @@ var _ Executor = (*Serial)(nil)
 func NewSerial(config Config) *Serial {
 	e := &Serial{}
 	e.warm = config.Warm
-	e.make = func() *txState { return newTxState(newMemory()) }
+	e.make = func() *lane { return newLane(newMemory()) }
 	return e
 }
 
@@ -59,8 +59,8 @@ func (e *Serial) Open(ctx context.Context, env Env) (Block, error) {
 	if err := env.validate(); err != nil {
 		return nil, err
 	}
-	s := e.take(env)
-	b := open(env, s, func() { e.giveBack(s) })
+	l := e.take(env)
+	b := open(env, l, func() { e.giveBack(l) })
 	if err := b.preExecution(ctx); err != nil {
 		b.fail()
 		return nil, err

@@ -114,7 +114,8 @@ func (s *speculation) attempt(w *worker, task int, r *record) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			r.panicked = fmt.Errorf("%w: executing %s: %v\n%s", motet.ErrHalt, s.txs[task].Hash(), cause, debug.Stack())
-			w.evm = s.newEVM(w.state) // the old one stopped half way
+			w.evm = nil // it stopped half way
+			s.equip(&w.lane)
 		}
 		r.failure = w.state.err
 		w.state.footprint = w.own

@@ -22,8 +22,6 @@ const (
 // holder is what a block needs to run, around its memory.
 type holder interface{ mem() *memory }
 
-func (s *txState) mem() *memory { return s.memory }
-
 // stock keeps what blocks run on for the blocks after them.
 type stock[H holder] struct {
 	make func() H

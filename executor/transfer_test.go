@@ -115,7 +115,7 @@ func newTransferBench(config *params.ChainConfig, coinbase common.Address, baseF
 	run := func() *block {
 		m := newMemory()
 		m.reset(common.Hash{}, env.State)
-		return open(env, newTxState(m), func() {})
+		return open(env, newLane(m), func() {})
 	}
 	b := &transferBench{fast: run(), plain: run()}
 	b.fast.fast = true

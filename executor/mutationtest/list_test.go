@@ -254,4 +254,14 @@ var mutants = []mutant{
 		file: "speculation.go", old: "l.scratch.CumulativeExecution() - l.budget.CumulativeExecution()", new: "l.scratch.CumulativeExecution()",
 		pkg: "oracletest", run: amsterdam,
 	},
+	{
+		name: "an EVM outlives its rules",
+		file: "block.go", old: " && l.rules == b.rules", new: "",
+		pkg: "", run: "^TestEVMOutlivesBlocks$",
+	},
+	{
+		name: "an EVM runs on the last block's header",
+		file: "block.go", old: "\t\tl.evm.Context = b.context\n", new: "",
+		pkg: "oracletest", run: blocks,
+	},
 }

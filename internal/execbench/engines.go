@@ -6,8 +6,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/state"
+	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/types/bal"
+	"github.com/ethereum/go-ethereum/core/vm"
 
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/executor/predict"
@@ -19,6 +21,7 @@ type bench struct {
 	s        *scenario
 	warm     *state.StateDB // everything that the block reads, unchanged
 	messages []*core.Message
+	evm      *vm.EVM // geth's
 	serial   *executor.Serial
 	parallel []*executor.Parallel
 
@@ -98,11 +101,14 @@ func (b *bench) runGethReceipts(db *state.StateDB) error {
 }
 
 func (b *bench) openGeth(db *state.StateDB, keys oracle.Keys) *oracle.Block {
-	env := oracle.Env{Config: b.s.config, Header: b.s.header, BlockHash: b.s.blockHash}
-	if keys == nil {
-		return oracle.Open(env, db, nil)
+	env := oracle.Env{Config: b.s.config, Header: b.s.header, BlockHash: b.s.blockHash, EVM: b.evm}
+	var hooks *tracing.Hooks
+	if keys != nil {
+		hooks = keys.Hooks()
 	}
-	return oracle.Open(env, db, keys.Hooks())
+	open := oracle.Open(env, db, hooks)
+	b.evm = open.EVM()
+	return open
 }
 
 // runOurs executes the block with an executor.

@@ -28,6 +28,9 @@ type Env struct {
 	BlockHash func(number uint64) common.Hash
 	// Record keeps the block access list, which takes geth time.
 	Record bool
+	// EVM is that of an earlier block under the same rules, to go on with: it knows
+	// where the code that it has run may jump to. Nil means a new one.
+	EVM *vm.EVM
 }
 
 // Block is an open block over a StateDB of geth. It is owned by one goroutine.
@@ -59,7 +62,11 @@ func Open(env Env, db *state.StateDB, hooks *tracing.Hooks) *Block {
 		b.recorder = newRecorder(vmdb)
 		vmdb = b.recorder
 	}
-	b.evm = vm.NewEVM(blockContext(env), vmdb, env.Config, vm.Config{})
+	if b.evm = env.EVM; b.evm == nil {
+		b.evm = vm.NewEVM(blockContext(env), vmdb, env.Config, vm.Config{})
+	} else {
+		b.evm.Context, b.evm.StateDB = blockContext(env), vmdb
+	}
 	b.rules = b.evm.GetRules()
 	list := bal.NewConstructionBlockAccessList() // wanted by core from Amsterdam on
 	if root := env.Header.ParentBeaconRoot; root != nil {
@@ -70,6 +77,9 @@ func Open(env Env, db *state.StateDB, hooks *tracing.Hooks) *Block {
 	}
 	return b
 }
+
+// EVM returns what the block runs on.
+func (b *Block) EVM() *vm.EVM { return b.evm }
 
 // AccessList returns the block access list (EIP-7928) of what the block has done
 // so far, as geth records it; nil if Env.Record is not set.
@@ -120,7 +130,9 @@ func (b *Block) Rules() params.Rules { return b.rules }
 // Finish applies the withdrawals and the system calls that end a block, and
 // returns its EIP-7685 requests. The block is unusable afterwards.
 func (b *Block) Finish(ctx context.Context, withdrawals types.Withdrawals) ([][]byte, error) {
-	defer b.evm.Release()
+	if b.env.EVM == nil {
+		defer b.evm.Release()
+	}
 	h := b.env.Header
 	requests, _, err := core.PostExecution(ctx, b.env.Config, h.Number, h.Time, b.logs, withdrawals, b.evm, uint32(b.txs+1))
 	if err != nil {
