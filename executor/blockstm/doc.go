@@ -10,6 +10,7 @@
 // task on the spot if one does not hold. All predecessors are committed by
 // then, so the second execution is final. There is no livelock, no estimate
 // that could be waited for, and no task runs more than twice in one run.
+// docs/adr/0010 tells what that costs.
 //
 // Versions of uncommitted tasks ([Cell.Below]) are therefore only a guess that
 // makes speculation right more often; correctness does not depend on them.
