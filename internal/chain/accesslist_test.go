@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/core/types"
 
@@ -120,25 +121,26 @@ func TestAccessListStateGone(t *testing.T) {
 	expectAccesses(t, c, c.BlockByNumber(289))
 }
 
-// TestWait: a waiter learns of a new head, and of a rollback.
+// TestWait: a waiter learns of a new head, and of a rollback, however close to it he
+// begins to wait.
 func TestWait(t *testing.T) {
 	t.Parallel()
 	c := listtest.Open(t, t.TempDir(), listtest.Setup{})
 	first := c.Transfers(t, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	done := make(chan error, 1)
-	wait := func() {
+	wait := func(change func()) {
 		known := motet.RefOf(c.Head())
-		go func() { done <- c.Wait(t.Context(), known) }()
+		go func() { done <- c.Wait(ctx, known) }()
+		change()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
 	}
-	wait()
-	c.Transfers(t, 1)
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	wait()
-	c.Rollback(t, first)
-	if err := <-done; err != nil {
-		t.Fatal(err)
+	for range 50 {
+		wait(func() { c.Transfers(t, 1) })
+		wait(func() { c.Rollback(t, first) })
 	}
 	if c.Head().Hash() != first.Hash() {
 		t.Fatal("not rolled back")

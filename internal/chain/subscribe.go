@@ -30,9 +30,13 @@ type Subscription struct {
 	from   *subscribers
 }
 
-// Subscribe returns the events from now on. The reader must call Close.
+// Subscribe returns the events from now on. It waits for a change that is being made:
+// a reader that then looks at the head knows what the events change. The reader must
+// call Close.
 func (c *Chain) Subscribe() *Subscription {
 	s := &Subscription{events: make(chan Event, c.conf.SubscriptionEvents), ended: make(chan struct{}), from: &c.subs}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.subs.add(s)
 	return s
 }
