@@ -119,3 +119,30 @@ func TestAmsterdamSpeculates(t *testing.T) {
 		}
 	}
 }
+
+// TestDestroyedLeavesNothing has a contract be created where money was waiting since an
+// earlier block, and pay it out as it destroys itself: the account is gone then, and so
+// is the money.
+func TestDestroyedLeavesNothing(t *testing.T) {
+	for _, f := range []fork{forks()[0], amsterdam(t)} {
+		m := newMade(t, f)
+		factory, heir := m.w.knives[1], stranger(1)
+		code := append(append([]byte{0x73}, heir[:]...), 0xff)
+		child := crypto.CreateAddress2(factory, common.Hash{31: 9}, crypto.Keccak256(code))
+		m.block(slicesChoice(0), func(g *generator) {
+			m.submit(g, m.roomy(g, m.w.eoas[0], child, big.NewInt(7)))
+		})
+		m.block(slicesChoice(1), func(g *generator) {
+			for i := range 9 {
+				m.submit(g, m.roomy(g, m.w.eoas[1], stranger(10+i), common.Big1))
+			}
+			m.submit(g, m.roomy(g, m.w.eoas[2], factory, common.Big0, sized([]byte{opCreate2, 0, 9}, code)...))
+			if paid := g.db.GetBalance(heir).Uint64(); paid != 7 || g.db.Exist(child) {
+				t.Fatalf("%s: the heir owns %d, the child is there: %v", f.name, paid, g.db.Exist(child))
+			}
+		})
+		m.block(slicesChoice(2), func(g *generator) {
+			m.submit(g, m.roomy(g, m.w.eoas[3], factory, common.Big0, append(append([]byte{opBalance}, child[:]...), opSave, 1)...))
+		})
+	}
+}

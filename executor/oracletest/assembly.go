@@ -158,7 +158,7 @@ func (g *generator) assembled() error {
 			byte(vm.PUSH1), 0, byte(vm.RETURN),
 		}, runtime...)
 	}
-	d.gas = params.TxGasContractCreation + d.extra() + 1_500_000
+	d.gas = params.TxGasContractCreation + d.extra() + 1_500_000 + g.forState()
 	if err := g.submit(d); err != nil || g.block.cut >= 0 || len(g.block.receipts) == 0 {
 		return err
 	}

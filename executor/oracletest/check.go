@@ -9,7 +9,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/state"
-	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/params"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/internal/chain"
 	"github.com/motet-evm/motet/internal/oracle"
 )
 
@@ -270,27 +270,11 @@ func apply(db state.Database, parent common.Hash, rules params.Rules, changes *m
 	if err != nil {
 		return common.Hash{}, err
 	}
-	for i := range changes.Accounts {
-		if a := &changes.Accounts[i]; (a.Deleted || a.Reset) && sdb.Exist(a.Address) {
-			sdb.SelfDestruct(a.Address)
-		}
-	}
-	sdb.Finalise(rules)
+	chain.ApplyChanges(sdb, rules, changes)
 	for i := range changes.Accounts {
 		a := &changes.Accounts[i]
-		if a.Deleted {
-			continue
-		}
-		sdb.SetBalance(a.Address, &a.Balance, tracing.BalanceChangeUnspecified)
-		sdb.SetNonce(a.Address, a.Nonce, tracing.NonceChangeUnspecified)
-		if a.CodeChanged {
-			sdb.SetCode(a.Address, a.Code, tracing.CodeChangeUnspecified)
-		}
-		if got := sdb.GetCodeHash(a.Address); got != a.CodeHash {
+		if got := sdb.GetCodeHash(a.Address); !a.Deleted && got != a.CodeHash {
 			return common.Hash{}, fmt.Errorf("account %v: code is %v, the change says %v", a.Address, got, a.CodeHash)
-		}
-		for _, s := range a.Storage {
-			sdb.SetState(a.Address, s.Key, s.Value)
 		}
 	}
 	root := sdb.IntermediateRoot(rules)

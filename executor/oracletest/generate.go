@@ -142,6 +142,9 @@ func (g *generator) header() *types.Header {
 	if config.IsAmsterdam(h.Number, h.Time) {
 		slot := h.Time
 		h.SlotNumber = &slot
+		if h.GasLimit == 30_000_000 {
+			h.GasLimit = 300_000_000 // for state, too
+		}
 	}
 	return h
 }

@@ -15,7 +15,7 @@ func (g *generator) call(to common.Address, data []byte) error {
 	}
 	d := g.draft()
 	d.to, d.data, d.value = &to, data, big.NewInt(int64(g.smallValue()))
-	d.gas += d.extra() + 2_000_000
+	d.gas += d.extra() + 2_000_000 + g.forState()
 	if d.gas > g.block.env.Header.GasLimit {
 		d.gas = g.block.env.Header.GasLimit
 	}

@@ -94,6 +94,15 @@ func (d *draft) extra() uint64 {
 	return uint64(len(d.data))*40 + uint64(len(d.list))*4300 + uint64(len(d.auths))*params.CallNewAccountGas
 }
 
+// forState is gas for new accounts, slots and code, which takes the larger part of a
+// transaction's from Amsterdam on (EIP-8037).
+func (g *generator) forState() uint64 {
+	if !g.rules.IsAmsterdam {
+		return 0
+	}
+	return pick(g.c, []uint64{8_000_000, 3_000_000, 200_000, 0})
+}
+
 // transfer pays somebody, often with no gas to spare.
 func (g *generator) transfer() *draft {
 	d := g.draft()
@@ -139,14 +148,14 @@ func (g *generator) program() *draft {
 	}
 	g.self = to
 	d.to, d.value, d.data = &to, big.NewInt(int64(g.smallValue())), g.script(maxDepth)
-	d.gas += d.extra() + uint64(pick(g.c, []int{2_000_000, 1_000_000, 1_000_000, 300_000, 100_000, 40_000, 5_000}))
+	d.gas += d.extra() + uint64(pick(g.c, []int{2_000_000, 1_000_000, 1_000_000, 300_000, 100_000, 40_000, 5_000})) + g.forState()
 	return d
 }
 
 func (g *generator) creation() error {
 	d := g.draft()
 	d.value, d.data = big.NewInt(int64(g.smallValue())), g.initcode(2)
-	d.gas = params.TxGasContractCreation + d.extra() + uint64(len(d.list))*4300 + uint64(pick(g.c, []int{1_000_000, 400_000, 50_000}))
+	d.gas = params.TxGasContractCreation + d.extra() + uint64(len(d.list))*4300 + uint64(pick(g.c, []int{1_000_000, 400_000, 50_000})) + g.forState()
 	return g.submit(d)
 }
 
@@ -156,7 +165,7 @@ func (g *generator) hotCounter() error {
 	for range 2 + g.c.n(6) {
 		d := g.draft()
 		d.to, d.data = &to, []byte{opIncrement, slot, opLoad, slot, opLog}
-		d.gas += d.extra() + 100_000
+		d.gas += d.extra() + 100_000 + g.forState()
 		if err := g.submit(d); err != nil || g.block.cut >= 0 {
 			return err
 		}
@@ -182,7 +191,7 @@ func (g *generator) delegation() error {
 		}
 		d.auths = append(d.auths, auth)
 	}
-	d.gas += d.extra() + 300_000
+	d.gas += d.extra() + 300_000 + g.forState()
 	return g.submit(d)
 }
 

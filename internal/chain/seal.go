@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/ethereum/go-ethereum/trie"
+	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet"
 )
@@ -108,10 +109,14 @@ func (c *Chain) openState(s *Sealed, rules params.Rules) (common.Hash, error) {
 // ApplyChanges writes the values after a block into the state before it.
 func ApplyChanges(statedb *state.StateDB, rules params.Rules, changes *motet.StateChanges) {
 	// An account that was reset loses what it had before it gets what it has:
-	// the state's own notion of destruction and re-creation is used for that.
+	// the state's own notion of destruction and re-creation is used for that. What it
+	// owned is taken first, since from Amsterdam on it would stay (EIP-8246).
 	destroyed := false
 	for i := range changes.Accounts {
 		if a := &changes.Accounts[i]; a.Deleted || a.Reset {
+			if statedb.Exist(a.Address) {
+				statedb.SetBalance(a.Address, new(uint256.Int), tracing.BalanceChangeUnspecified)
+			}
 			statedb.SelfDestruct(a.Address)
 			destroyed = true
 		}
