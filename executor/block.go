@@ -99,11 +99,15 @@ func newLane(m *memory) *lane { return &lane{state: newTxState(m)} }
 
 func (l *lane) mem() *memory { return l.state.memory }
 
+// maxDeployed is how many bytes of code an EVM of a lane may see deployed.
+const maxDeployed = 64 << 20
+
 // equip readies the lane's EVM for the block. Under the same rules it is the last
-// block's, which has found out where the code that it has run may jump to. That is an
-// eighth of the code, and is forgotten when the memory forgets the code.
+// block's, which has found out where the code that it has run may jump to, and keeps an
+// eighth of the code's size for that. It goes when the memory forgets the code, and
+// when much code was deployed: most of that may have been reverted, and be nowhere.
 func (b *block) equip(l *lane) {
-	if l.evm != nil && l.config == b.env.Config && l.rules == b.rules && l.life == b.memory.life {
+	if l.evm != nil && l.config == b.env.Config && l.rules == b.rules && l.life == b.memory.life && l.state.deployed <= maxDeployed {
 		l.evm.Context = b.context
 		return
 	}
@@ -111,7 +115,7 @@ func (b *block) equip(l *lane) {
 		l.evm.Release()
 	}
 	l.evm = vm.NewEVM(b.context, l.state, b.env.Config, vm.Config{})
-	l.config, l.rules, l.life = b.env.Config, b.rules, b.memory.life
+	l.config, l.rules, l.life, l.state.deployed = b.env.Config, b.rules, b.memory.life, 0
 }
 
 // preExecution runs the system calls that precede the transactions.

@@ -290,11 +290,6 @@ func (s *speculation) Commit(_, task int) bool {
 	if s.err = s.charge(tx.Call().Gas, receipt.GasUsed, r.taken); s.err != nil {
 		return false
 	}
-	for _, a := range r.accounts[:r.nAccounts] {
-		if a.flags&isPaid != 0 {
-			a.base.exists = a.entry.cell.Committed().Value.exists
-		}
-	}
 	s.memory.trace.include(&r.footprint, tx, receipt.GasUsed)
 	for _, a := range r.accounts[:r.nAccounts] {
 		if a.flags&isPaid != 0 {

@@ -188,6 +188,7 @@ func (s *txState) SetCode(addr common.Address, blob []byte, _ tracing.CodeChange
 	}
 	s.ensure(a)
 	s.mutate(undoCode, a).code = a.code
+	s.deployed += len(blob)
 	if len(blob) == 0 {
 		a.code = nil
 	} else {

@@ -110,6 +110,11 @@ func short(r *types.Receipt) bool { return r.GasUsed <= params.TxGas }
 // include notes that tx is the next one of the block, before f is committed.
 func (t *trace) include(f *footprint, tx *motet.Tx, gas uint64) {
 	t.next++
+	for _, a := range f.accounts[:f.nAccounts] {
+		if a.flags&isPaid != 0 { // the transaction did not look
+			a.base.exists = a.entry.cell.Committed().Value.exists
+		}
+	}
 	if gas <= params.TxGas && f.nSlots == 0 && !t.coded {
 		t.includeShort(f, gas)
 		return

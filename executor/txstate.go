@@ -147,6 +147,8 @@ type txState struct {
 	nextBalance uint8
 
 	err error // the first failure of the state reader
+
+	deployed int // bytes of code that were made since the lane got its EVM
 }
 
 var _ vm.StateDB = (*txState)(nil)

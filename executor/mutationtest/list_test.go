@@ -264,4 +264,14 @@ var mutants = []mutant{
 		file: "block.go", old: "\t\tl.evm.Context = b.context\n", new: "",
 		pkg: "oracletest", run: blocks,
 	},
+	{
+		name: "an EVM serves another chain",
+		file: "block.go", old: "l.config == b.env.Config && ", new: "",
+		pkg: "", run: "^TestEVMOutlivesBlocks$",
+	},
+	{
+		name: "an EVM keeps what it knew of code that is nowhere",
+		file: "block.go", old: " && l.state.deployed <= maxDeployed", new: "",
+		pkg: "", run: "^TestEVMOutlivesBlocks$",
+	},
 }
