@@ -321,12 +321,18 @@ func (n *node) executor() (executor.Executor, error) {
 	return executor.NewParallel(executor.Config{Workers: n.cfg.workers, Warm: true, Predict: predictor}), nil
 }
 
-// loadTrustedSetup computes what KZG proofs are checked with, which takes seconds: the
-// first transaction that calls the precompile (EIP-4844) would hold up its block for
-// them.
-func loadTrustedSetup(context.Context) error {
-	if err := kzg4844.UseCKZG(false); err != nil {
-		return fmt.Errorf("load the trusted setup of KZG: %w", err)
+// loadTrustedSetup computes what KZG proofs are checked with. It takes seconds, for
+// which the first transaction that calls the precompile (EIP-4844) would hold up its
+// block.
+func loadTrustedSetup(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- kzg4844.UseCKZG(false) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("load the trusted setup of KZG: %w", err)
+		}
+	case <-ctx.Done(): // a node that stops does not wait for it
 	}
 	return nil
 }

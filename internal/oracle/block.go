@@ -39,6 +39,7 @@ type Block struct {
 	db    *state.StateDB
 	evm   *vm.EVM
 	gas   *core.GasPool
+	kept  bool // the EVM is for others too
 	rules params.Rules
 	txs   int
 	logs  []*types.Log
@@ -65,7 +66,7 @@ func Open(env Env, db *state.StateDB, hooks *tracing.Hooks) *Block {
 	if b.evm = env.EVM; b.evm == nil {
 		b.evm = vm.NewEVM(blockContext(env), vmdb, env.Config, vm.Config{})
 	} else {
-		b.evm.Context, b.evm.StateDB = blockContext(env), vmdb
+		b.evm.Context, b.evm.StateDB, b.kept = blockContext(env), vmdb, true
 	}
 	b.rules = b.evm.GetRules()
 	list := bal.NewConstructionBlockAccessList() // wanted by core from Amsterdam on
@@ -78,8 +79,11 @@ func Open(env Env, db *state.StateDB, hooks *tracing.Hooks) *Block {
 	return b
 }
 
-// EVM returns what the block runs on.
-func (b *Block) EVM() *vm.EVM { return b.evm }
+// EVM returns what the block runs on, for another block after it.
+func (b *Block) EVM() *vm.EVM {
+	b.kept = true
+	return b.evm
+}
 
 // AccessList returns the block access list (EIP-7928) of what the block has done
 // so far, as geth records it; nil if Env.Record is not set.
@@ -130,7 +134,7 @@ func (b *Block) Rules() params.Rules { return b.rules }
 // Finish applies the withdrawals and the system calls that end a block, and
 // returns its EIP-7685 requests. The block is unusable afterwards.
 func (b *Block) Finish(ctx context.Context, withdrawals types.Withdrawals) ([][]byte, error) {
-	if b.env.EVM == nil {
+	if !b.kept {
 		defer b.evm.Release()
 	}
 	h := b.env.Header

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
+	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/internal/testkit/rolluptest"
 )
@@ -140,7 +143,8 @@ func TestRealChain(t *testing.T) {
 	posted, own := rolluptest.Open(t, t.TempDir(), genesis), rolluptest.Open(t, t.TempDir(), genesis)
 	s := assemble(t, posted, own, true)
 	s.posted = rolluptest.NewNode(posted, executor.NewSerial(executor.Config{}), s.deps.Rollup)
-	s.deps.Executor = executor.NewParallel(executor.Config{Workers: 4, Warm: true})
+	told := &sealedCount{Executor: executor.NewParallel(executor.Config{Workers: 4, Warm: true})}
+	s.deps.Executor = told
 	s.story()
 	s.mustFollow()
 	refused := s.again() // blocks of the batches that had to be undone
@@ -150,4 +154,18 @@ func TestRealChain(t *testing.T) {
 	if again := s.again() - refused; again > 0 {
 		t.Errorf("%d blocks built twice", again)
 	}
+	if blocks := int64(own.Head().Number.Uint64()); told.n.Load() < blocks { //nolint:gosec // a short chain
+		t.Errorf("the executor was told of %d blocks of %d", told.n.Load(), blocks)
+	}
+}
+
+// sealedCount counts the blocks that the executor is told were sealed.
+type sealedCount struct {
+	executor.Executor
+	n atomic.Int64
+}
+
+func (s *sealedCount) Sealed(out *motet.Outcome, header *types.Header) {
+	s.n.Add(1)
+	s.Executor.Sealed(out, header)
 }
