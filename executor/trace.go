@@ -115,7 +115,8 @@ func (t *trace) include(f *footprint, tx *motet.Tx, gas uint64) {
 			a.base.exists = a.entry.cell.Committed().Value.exists
 		}
 	}
-	if gas <= params.TxGas && f.nSlots == 0 && !t.coded {
+	simple := gas <= params.TxGas && f.nSlots == 0
+	if simple && !t.coded {
 		t.includeShort(f, gas)
 		return
 	}
@@ -123,7 +124,7 @@ func (t *trace) include(f *footprint, tx *motet.Tx, gas uint64) {
 	best := report.Edge{Writer: report.Nowhere}
 	for _, a := range f.accounts[:f.nAccounts] {
 		if a.flags&(readExist|readBalance|readNonce|readCode) != 0 && a.entry.cell.trail != (accountTrail{}) {
-			t.follow(a, tx, from, &best)
+			t.follow(a, tx, simple, from, &best)
 		}
 	}
 	for _, l := range f.slots[:f.nSlots] {
@@ -176,11 +177,12 @@ func (t *trace) includeShort(f *footprint, gas uint64) {
 }
 
 // follow notes which fields of an account were read that the block had written.
-// The sender's nonce is known beforehand, and bounds on balances are no reads.
-func (t *trace) follow(a *account, tx *motet.Tx, from int, best *report.Edge) {
+// The sender's nonce is known beforehand, bounds on balances are no reads, and whether
+// somebody exists matters to nothing that a simple transfer does.
+func (t *trace) follow(a *account, tx *motet.Tx, simple bool, from int, best *report.Edge) {
 	trail := &a.entry.cell.trail
 	for field, flag := range [...]uint16{report.Balance: readBalance, report.Nonce: readNonce, report.Code: readCode, report.Existence: readExist} {
-		if a.flags&flag == 0 || trail[field] == 0 || flag == readNonce && a.addr == tx.From {
+		if a.flags&flag == 0 || trail[field] == 0 || flag == readNonce && a.addr == tx.From || flag == readExist && simple {
 			continue
 		}
 		t.edge(trail[field]-1, spot{account: a.entry, field: report.Field(field)}, from, best) //nolint:gosec // a few
