@@ -44,6 +44,8 @@ type faults struct {
 	sick    atomic.Bool
 	doubt   []byte // what was persisted and reported as not known
 	at      eventlog.Cursor
+	// committed is called after a commit, before the sequencer knows of it.
+	committed func()
 }
 
 func (f *faults) plan(p point, fs ...fault) {
@@ -139,7 +141,11 @@ type faultyChain struct {
 func (c faultyChain) Commit(ctx context.Context, s *chain.Sealed) error {
 	fault, faulty := c.f.next(atCommit)
 	if !faulty {
-		return c.Chain.Commit(ctx, s)
+		err := c.Chain.Commit(ctx, s)
+		if c.f.committed != nil {
+			c.f.committed()
+		}
+		return err
 	}
 	if fault.persist {
 		if err := c.Chain.Commit(ctx, s); err != nil {

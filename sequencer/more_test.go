@@ -45,6 +45,24 @@ func TestFullBlock(t *testing.T) {
 	}
 }
 
+// TestAddDuringCommit submits when a block is committed and the pool's view is still
+// that of its parent, which nobody can read any more: the first block's state is
+// flushed at once, and a new store's history is not indexed yet.
+func TestAddDuringCommit(t *testing.T) {
+	t.Parallel()
+	s := newSUT(t, onDemand)
+	tx := []*types.Transaction{s.transfer(0, testAddr(1)), s.transfer(5, testAddr(2))}
+	s.faults.committed = sync.OnceFunc(func() {
+		if err := s.pool.Add(t.Context(), tx[1:])[0]; err != nil {
+			t.Error(err)
+		}
+	})
+	s.run().included(s.submit(tx[0])...)
+	s.included(tx[1].Hash())
+	noErr(t, s.halt())
+	s.agree()
+}
+
 // picky is an executor that leaves transactions out.
 type picky struct {
 	executor.Executor

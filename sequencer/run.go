@@ -252,7 +252,7 @@ func (s *Sequencer) settle(e *executed, number, first uint64) {
 		out.Included[i] = mempool.Inclusion{Tx: tx, Block: number, Index: first + uint64(i)}
 	}
 	if len(e.slice.Included) > 0 {
-		out.View = e.view
+		out.View = s.poolView(e.view)
 	}
 	for _, skip := range e.slice.Skipped {
 		if skip.Verdict == executor.Drop {

@@ -2,10 +2,16 @@ package sequencer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/state"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/internal/eventlog"
 )
 
@@ -69,6 +75,29 @@ func (s *Sequencer) prepare() error {
 		return fmt.Errorf("open state after block %d: %w", s.head.Number, err)
 	}
 	now := uint64(max(0, s.deps.Now().Unix()))
-	s.deps.Pool.Reset(s.deps.Rollup.NextOpen(s.deps.Chain.ChainConfig(), s.head, max(s.head.Time+1, now), s.origin), view)
+	s.deps.Pool.Reset(s.deps.Rollup.NextOpen(s.deps.Chain.ChainConfig(), s.head, max(s.head.Time+1, now), s.origin), s.poolView(view))
 	return nil
+}
+
+// poolView is what the pool judges senders by.
+type poolView struct {
+	state.Reader
+	chain Chain
+}
+
+func (s *Sequencer) poolView(view state.Reader) state.Reader { return poolView{view, s.deps.Chain} }
+
+// Account implements state.StateReader. Between a commit and the view that follows
+// it, the chain store may have let go of the state that this one stands on: the
+// pool will be told of the head in a moment, and judges by it already.
+func (v poolView) Account(addr common.Address) (*types.StateAccount, error) {
+	account, err := v.Reader.Account(addr)
+	if !errors.Is(err, motet.ErrUnavailable) {
+		return account, err
+	}
+	head, headErr := v.chain.StateAt(v.chain.Head().Root)
+	if headErr != nil {
+		return nil, errors.Join(err, headErr)
+	}
+	return head.Account(addr)
 }
