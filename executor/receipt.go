@@ -55,18 +55,6 @@ func (b *block) fill(r *types.Receipt, tx *motet.Tx, l *lane, gasUsed uint64, fa
 	}
 }
 
-// setBlooms fills the blooms that nobody has needed yet. They are no part of
-// execution, and hashing for them takes as long as a plain transfer.
-func setBlooms(receipts types.Receipts, hands int) {
-	share(hands, len(receipts), func(_, from, to int) {
-		for _, r := range receipts[from:to] {
-			if len(r.Logs) > 0 && r.Bloom == (types.Bloom{}) {
-				r.Bloom = types.CreateBloom(r)
-			}
-		}
-	})
-}
-
 // place writes the rest: the transaction is the next one of the block.
 func (b *block) place(r *types.Receipt) {
 	b.gasUsed += r.GasUsed

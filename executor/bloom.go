@@ -1,0 +1,94 @@
+package executor
+
+import (
+	"encoding/binary"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// setBlooms fills the blooms that nobody has needed yet. They are no part of
+// execution, and hashing for them takes as long as a plain transfer. The hands share
+// the logs evenly, since one transaction may have most of them.
+func setBlooms(receipts types.Receipts, hands int) {
+	const least = 64 // logs that are worth a goroutine
+	var missing types.Receipts
+	logs := 0
+	for _, r := range receipts {
+		if len(r.Logs) > 0 && r.Bloom == (types.Bloom{}) {
+			missing = append(missing, r)
+			logs += len(r.Logs)
+		}
+	}
+	var mu sync.Mutex // of the blooms that several hands have a part in
+	share(hands, logs, least, func(_, from, to int) {
+		hasher := newBloomHasher()
+		for _, r := range missing {
+			if to <= 0 {
+				return
+			}
+			if n := len(r.Logs); from < n {
+				part := hasher.bloom(r.Logs[max(0, from):min(n, to)])
+				if from <= 0 && to >= n {
+					r.Bloom = part
+				} else {
+					mu.Lock()
+					for i, b := range part {
+						r.Bloom[i] |= b
+					}
+					mu.Unlock()
+				}
+			}
+			from, to = from-len(r.Logs), to-len(r.Logs)
+		}
+	})
+}
+
+// bloomHasher makes blooms as types.CreateBloom does, and remembers what it hashed
+// last: the logs of a block have few addresses and events.
+type bloomHasher struct {
+	keccak crypto.KeccakState
+	recent [256]bloomEntry
+}
+
+// bloomEntry holds which bits an address or a topic sets.
+type bloomEntry struct {
+	data common.Hash // of an address, the last 20 bytes
+	size int
+	bits [3]uint16
+}
+
+func newBloomHasher() *bloomHasher { return &bloomHasher{keccak: crypto.NewKeccakState()} }
+
+func (h *bloomHasher) bloom(logs []*types.Log) (b types.Bloom) {
+	for _, log := range logs {
+		h.add(&b, log.Address[:])
+		for i := range log.Topics {
+			h.add(&b, log.Topics[i][:])
+		}
+	}
+	return b
+}
+
+// add sets the three bits of data: each is given by eleven of the first bits of its hash
+// (yellow paper, section 4.4.1).
+func (h *bloomHasher) add(b *types.Bloom, data []byte) {
+	ends := binary.LittleEndian.Uint64(data) ^ binary.LittleEndian.Uint64(data[len(data)-8:])
+	e := &h.recent[ends*0x9e3779b97f4a7c15>>56]
+	if e.size != len(data) || string(e.data[len(e.data)-len(data):]) != string(data) {
+		e.size = len(data)
+		copy(e.data[len(e.data)-len(data):], data)
+		var hash [6]byte
+		h.keccak.Reset()
+		h.keccak.Write(data)
+		h.keccak.Read(hash[:]) //nolint:errcheck // never fails
+		for i := range e.bits {
+			e.bits[i] = binary.BigEndian.Uint16(hash[2*i:]) % types.BloomBitLength
+		}
+	}
+	for _, bit := range e.bits {
+		b[types.BloomByteLength-1-bit/8] |= 1 << (bit % 8)
+	}
+}
