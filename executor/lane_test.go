@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -10,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/internal/oracle"
 )
 
@@ -117,6 +119,69 @@ func TestEVMOutlivesBlocks(t *testing.T) {
 			case coldFirst[i] == coldSecond[i]:
 				t.Errorf("%s: EVM %d outlives the memory", name, i)
 			}
+		}
+	}
+}
+
+// TestEVMAfterPanic: an execution that panicked upon a wrong guess costs its result and
+// its EVM, which stopped half way, and nothing else.
+func TestEVMAfterPanic(t *testing.T) {
+	fragile := common.Address{0xcd}
+	// With data, slot 0 becomes 1. Without, and while it is 0, a block's hash is asked for.
+	code := []byte{
+		byte(vm.CALLDATASIZE), byte(vm.PUSH1), 14, byte(vm.JUMPI),
+		byte(vm.PUSH0), byte(vm.SLOAD), byte(vm.PUSH1), 12, byte(vm.JUMPI),
+		byte(vm.PUSH0), byte(vm.BLOCKHASH), byte(vm.POP),
+		byte(vm.JUMPDEST), byte(vm.STOP),
+		byte(vm.JUMPDEST), byte(vm.PUSH1), 1, byte(vm.PUSH0), byte(vm.SSTORE), byte(vm.STOP),
+	}
+	env := traceEnv()
+	m, hash := env.State.(*oracle.Memory), crypto.Keccak256Hash(code)
+	m.Accounts[fragile] = &oracle.MemoryAccount{Nonce: 1, CodeHash: hash}
+	m.Codes[hash] = code
+	env.BlockHash = func(uint64) common.Hash { panic("no hash of this block") }
+	txs := calls(40, always(fragile))
+	txs[0] = traceTx(0, 0, fragile, []byte{1})
+
+	for _, workers := range []int{1, 2} {
+		e := NewParallel(Config{Workers: workers, Schedule: Backwards})
+		b, err := e.Open(context.Background(), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := lanes(b)
+		evms := make([]*vm.EVM, len(before))
+		for i, l := range before {
+			evms[i] = l.evm
+		}
+		slice, err := b.Run(context.Background(), txs)
+		if err != nil || len(slice.Included) != len(txs) {
+			t.Fatalf("%d workers: %d included, %v", workers, len(slice.Included), err)
+		}
+		for i, r := range slice.Receipts {
+			if r.Status != types.ReceiptStatusSuccessful {
+				t.Fatalf("%d workers: transaction %d failed", workers, i)
+			}
+		}
+		replaced := 0
+		for i, l := range lanes(b) {
+			if l.evm != evms[i] {
+				replaced++
+			}
+		}
+		if slice.Stats.Aborts == 0 || replaced == 0 {
+			t.Errorf("%d workers: %d executions lost, %d EVMs replaced", workers, slice.Stats.Aborts, replaced)
+		}
+		if _, err := b.Finish(context.Background(), nil); err != nil {
+			t.Fatal(err)
+		}
+
+		// Upon a right one it is the block's end.
+		if b, err = e.Open(context.Background(), env); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Run(context.Background(), txs[1:]); !errors.Is(err, motet.ErrHalt) {
+			t.Errorf("%d workers: %v", workers, err)
 		}
 	}
 }
