@@ -1,6 +1,8 @@
 package executor
 
 import (
+	"sync"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
@@ -37,11 +39,15 @@ type hints struct {
 	writers map[uint64]int32
 	samples []sample
 	lost    int // samples of transactions whose execution did not hold
+
+	learning sync.WaitGroup
+	learnt   []sample // its, until it is done
 }
 
 // sample is a committed transaction for the predictor to learn from.
 type sample struct {
 	tx      *motet.Tx
+	to      *predict.Target
 	touched []predict.Access
 }
 
@@ -95,6 +101,7 @@ func (m *memory) peek(addr *common.Address) *code {
 
 // foresee fills in after for txs.
 func (h *hints) foresee(m *memory, txs []*motet.Tx) outlook {
+	h.learning.Wait()
 	h.after, h.depth = h.after[:0], h.depth[:0]
 	if h.writers == nil {
 		h.writers = make(map[uint64]int32, stretch)
@@ -153,16 +160,30 @@ func (h *hints) sample(tx *motet.Tx, f *footprint, place int, lost bool) {
 	h.samples = append(h.samples, s)
 }
 
-// learn hands the samples to the predictor.
+// learn hands the samples to the predictor, beside what follows: code that is called
+// for the first time is analysed, which takes as long as dozens of transactions.
 func (h *hints) learn(m *memory) {
-	for i := range h.samples {
-		s := &h.samples[i]
-		h.predictor.Observe(s.tx, m.target(s.tx), s.touched)
+	if len(h.samples) == 0 {
+		return
 	}
-	h.drop()
+	h.learning.Wait()
+	for i := range h.samples {
+		h.samples[i].to = m.target(h.samples[i].tx)
+	}
+	h.samples, h.learnt = h.learnt[:0], h.samples
+	h.lost = 0
+	h.learning.Go(func() {
+		for i := range h.learnt {
+			s := &h.learnt[i]
+			h.predictor.Observe(s.tx, s.to, s.touched)
+		}
+		clear(h.learnt)
+	})
 }
 
+// drop forgets the samples of a block that failed, and ends what the last one began.
 func (h *hints) drop() {
+	h.learning.Wait()
 	clear(h.samples)
 	h.samples, h.lost = h.samples[:0], 0
 }
