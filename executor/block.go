@@ -331,7 +331,7 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 		return nil, b.err
 	}
 	defer b.fail()
-	setBlooms(b.receipts, b.hands)
+	SetBlooms(b.receipts, b.hands)
 	var logs []*types.Log
 	for _, r := range b.receipts {
 		logs = append(logs, r.Logs...)

@@ -2,18 +2,18 @@ package executor
 
 import (
 	"encoding/binary"
-	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// setBlooms fills the blooms that nobody has needed yet. They are no part of
-// execution, and hashing for them takes as long as a plain transfer. The hands share
-// the logs evenly, since one transaction may have most of them.
-func setBlooms(receipts types.Receipts, hands int) {
-	const least = 64 // logs that are worth a goroutine
+// SetBlooms fills the blooms of receipts that execution left out, with so many
+// goroutines at most. They are no part of a slice's execution, since hashing for them
+// takes as long as a plain transfer. The logs are shared out evenly: one transaction may
+// have most of them.
+func SetBlooms(receipts types.Receipts, hands int) {
+	const least = 256 // logs that are worth a goroutine
 	var missing types.Receipts
 	logs := 0
 	for _, r := range receipts {
@@ -22,28 +22,35 @@ func setBlooms(receipts types.Receipts, hands int) {
 			logs += len(r.Logs)
 		}
 	}
-	var mu sync.Mutex // of the blooms that several hands have a part in
-	share(hands, logs, least, func(_, from, to int) {
+	type part struct {
+		of    *types.Receipt
+		bloom types.Bloom
+	}
+	parts := make([][]part, max(1, hands)) // of blooms that several hands work at
+	share(hands, logs, least, func(hand, from, to int) {
 		hasher := newBloomHasher()
 		for _, r := range missing {
 			if to <= 0 {
 				return
 			}
 			if n := len(r.Logs); from < n {
-				part := hasher.bloom(r.Logs[max(0, from):min(n, to)])
+				bloom := hasher.bloom(r.Logs[max(0, from):min(n, to)])
 				if from <= 0 && to >= n {
-					r.Bloom = part
+					r.Bloom = bloom
 				} else {
-					mu.Lock()
-					for i, b := range part {
-						r.Bloom[i] |= b
-					}
-					mu.Unlock()
+					parts[hand] = append(parts[hand], part{r, bloom})
 				}
 			}
 			from, to = from-len(r.Logs), to-len(r.Logs)
 		}
 	})
+	for _, some := range parts {
+		for _, p := range some {
+			for i, b := range p.bloom {
+				p.of.Bloom[i] |= b
+			}
+		}
+	}
 }
 
 // bloomHasher makes blooms as types.CreateBloom does, and remembers what it hashed

@@ -36,7 +36,7 @@ func TestBlooms(t *testing.T) {
 			}
 			receipts = append(receipts, r)
 		}
-		setBlooms(receipts, 1+rng.IntN(8))
+		SetBlooms(receipts, 1+rng.IntN(8))
 		for i, r := range receipts {
 			if r.Bloom != types.CreateBloom(r) {
 				t.Fatalf("round %d: the bloom of receipt %d with %d logs is another", round, i, len(r.Logs))
@@ -64,7 +64,7 @@ func BenchmarkBlooms(b *testing.B) {
 				for _, r := range receipts {
 					r.Bloom = types.Bloom{}
 				}
-				setBlooms(receipts, hands)
+				SetBlooms(receipts, hands)
 			}
 		})
 	}

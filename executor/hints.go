@@ -160,8 +160,9 @@ func (h *hints) sample(tx *motet.Tx, f *footprint, place int, lost bool) {
 	h.samples = append(h.samples, s)
 }
 
-// learn hands the samples to the predictor, beside what follows: code that is called
-// for the first time is analysed, which takes as long as dozens of transactions.
+// learn hands the samples to the predictor, beside what follows up to the block's end:
+// code that is called for the first time is analysed, which takes as long as dozens of
+// transactions.
 func (h *hints) learn(m *memory) {
 	if len(h.samples) == 0 {
 		return
@@ -181,9 +182,7 @@ func (h *hints) learn(m *memory) {
 	})
 }
 
-// drop forgets the samples of a block that failed, and ends what the last one began.
 func (h *hints) drop() {
-	h.learning.Wait()
 	clear(h.samples)
 	h.samples, h.lost = h.samples[:0], 0
 }

@@ -99,7 +99,10 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 	c := e.take(env)
 	c.hints.drop()
 	c.rest, c.hints.rest = 0, 0
-	b := open(env, c.single, func() { e.giveBack(c) })
+	b := open(env, c.single, func() {
+		c.hints.learning.Wait()
+		e.giveBack(c)
+	})
 	p := &parallelBlock{block: b, crew: c, schedule: e.schedule}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsEIP4762
 	b.fast, b.hands = p.possible && !b.rules.IsAmsterdam, len(c.workers)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -125,6 +126,7 @@ func sliceRecord(b *openBlock, slice *executor.Slice) (*eventlog.Slice, error) {
 		Txs:     make([]hexutil.Bytes, len(slice.Included)),
 		Digests: make([]eventlog.Digest, len(slice.Included)),
 	}
+	executor.SetBlooms(slice.Receipts, runtime.GOMAXPROCS(0))
 	for i, tx := range slice.Included {
 		var err error
 		if r.Txs[i], err = tx.MarshalBinary(); err != nil {

@@ -45,22 +45,41 @@ func TestFullBlock(t *testing.T) {
 	}
 }
 
-// TestAddDuringCommit submits when a block is committed and the pool's view is still
-// that of its parent, which nobody can read any more: the first block's state is
-// flushed at once, and a new store's history is not indexed yet.
+// TestAddDuringCommit submits when the first block is committed and the pool's view is
+// still that of its parent, which nobody can read any more: that block's state is
+// flushed at once, and the history of a store whose head is old is not indexed yet. So
+// too when the block was opened before a restart.
 func TestAddDuringCommit(t *testing.T) {
 	t.Parallel()
-	s := newSUT(t, onDemand)
-	tx := []*types.Transaction{s.transfer(0, testAddr(1)), s.transfer(5, testAddr(2))}
-	s.faults.committed = sync.OnceFunc(func() {
-		if err := s.pool.Add(t.Context(), tx[1:])[0]; err != nil {
-			t.Error(err)
-		}
-	})
-	s.run().included(s.submit(tx[0])...)
-	s.included(tx[1].Hash())
-	noErr(t, s.halt())
-	s.agree()
+	for name, begin := range map[string]func() (*sut, []common.Hash){
+		"new": func() (*sut, []common.Hash) {
+			s := newSUT(t)
+			return s, s.submit(s.transfer(0, testAddr(1)))
+		},
+		"restarted": func() (*sut, []common.Hash) {
+			s := newSUT(t).run()
+			hashes := s.submit(s.transfer(0, testAddr(1)))
+			s.eventually("slice", func() bool { p := s.seq.Pending(); return p != nil && len(p.Txs) == 1 })
+			noErr(t, s.halt())
+			s = s.reopen()
+			noErr(t, s.seq.Recover(t.Context()))
+			if s.seq.Pending() == nil {
+				t.Fatal("no block is open")
+			}
+			return s, hashes
+		},
+	} {
+		s, hashes := begin()
+		late := s.transfer(5, testAddr(2))
+		s.faults.committed = sync.OnceFunc(func() {
+			if err := s.pool.Add(t.Context(), []*types.Transaction{late})[0]; err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+		s.run().included(append(hashes, late.Hash())...)
+		noErr(t, s.halt())
+		s.agree()
+	}
 }
 
 // picky is an executor that leaves transactions out.

@@ -31,7 +31,7 @@ func (s *Sequencer) restore(ctx context.Context) error {
 	}
 	pool.Settle(mempool.Settlement{Included: s.inclusions(held)})
 	if b := s.block; b != nil {
-		pool.Reset(b.open, b.view)
+		pool.Reset(b.open, s.poolView(b.view))
 	} else if err := s.prepare(); err != nil {
 		return err
 	}

@@ -90,8 +90,8 @@ func (b *bench) round(ctx context.Context) (r round, err error) {
 	return r, nil
 }
 
-// timeOurs times opening a block and running it; its end is not timed, since
-// the baseline has none.
+// timeOurs times running a block; neither its opening nor its end are timed, since
+// the baseline has neither.
 func (b *bench) timeOurs(ctx context.Context, e executor.Executor, list *bal.BlockAccessList) (sample, error) {
 	open, err := b.openOurs(ctx, e, list) // as geth's state is made before the clock starts
 	if err != nil {
