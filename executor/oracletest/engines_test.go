@@ -15,7 +15,7 @@ func engines() []engine {
 		executor.Config{Workers: 1},
 		executor.Config{Workers: 2, Warm: true},
 		executor.Config{Workers: 4},
-		executor.Config{Workers: 8},
+		executor.Config{Workers: 16},
 		executor.Config{Workers: 1, Schedule: executor.Always},
 		executor.Config{Workers: 4, Schedule: executor.Always},
 		executor.Config{Workers: 1, Schedule: executor.Backwards},

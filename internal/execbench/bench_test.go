@@ -1,6 +1,7 @@
 package execbench
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -60,5 +61,61 @@ func BenchmarkReadAhead(b *testing.B) {
 				b.ReportMetric(float64(ahead), "ahead/op")
 			})
 		}
+	}
+}
+
+// BenchmarkSchedules shows, against the serial executor, what speculation costs where
+// one worker does all of it, and what giving it up in time saves where everything
+// conflicts. Values are times over the serial executor's, medians; there are no hints.
+func BenchmarkSchedules(b *testing.B) {
+	engines := []struct {
+		name string
+		executor.Config
+	}{
+		{"speculating-1/serial", executor.Config{Workers: 1, Schedule: executor.Always}},
+		{"speculating-2/serial", executor.Config{Workers: 2, Schedule: executor.Always}},
+		{"adaptive-2/serial", executor.Config{Workers: 2}},
+	}
+	for _, name := range []string{"transfers", "erc20-mixed", "amm", "erc20-hot", "amm-one-pool", "conflict-bomb"} {
+		b.Run(name, func(b *testing.B) {
+			s, err := build(name, setting{gas: 200_000_000})
+			if err != nil {
+				b.Fatal(err)
+			}
+			run := func(e executor.Executor) float64 {
+				open, err := e.Open(b.Context(), executor.Env{
+					Config: s.config, Header: s.header, Parent: s.parent, State: s.state, BlockHash: s.blockHash,
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				took, err := timed(func() error { _, err := open.Verify(b.Context(), s.txs); return err })
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := open.Finish(b.Context(), nil); err != nil {
+					b.Fatal(err)
+				}
+				return took.wall
+			}
+			serial := executor.NewSerial(executor.Config{Warm: true})
+			ratios := make([][]float64, len(engines))
+			executors := make([]executor.Executor, len(engines))
+			for i, e := range engines {
+				e.Warm = true
+				executors[i] = executor.NewParallel(e.Config)
+				run(executors[i])
+			}
+			run(serial)
+			for b.Loop() {
+				for i, e := range executors {
+					ratios[i] = append(ratios[i], run(e)/run(serial))
+				}
+			}
+			for i, e := range engines {
+				slices.Sort(ratios[i])
+				b.ReportMetric(ratios[i][len(ratios[i])/2], e.name)
+			}
+		})
 	}
 }
