@@ -63,6 +63,7 @@ func (p *parallelBlock) readAhead(txs []*motet.Tx) (end func() int) {
 	return func() int {
 		a.ended.Store(true)
 		a.wg.Wait()
+		p.hints.used = p.hints.used || a.worthwhile()
 		return int(a.loaded.Load())
 	}
 }

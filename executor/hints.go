@@ -1,8 +1,6 @@
 package executor
 
 import (
-	"sync"
-
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
@@ -24,6 +22,8 @@ const (
 	// others from the first maxLost of each attempt.
 	sampleRate = 512
 	maxLost    = 8
+	// maxSamples is how many of the newest are kept until they are of use.
+	maxSamples = 64
 )
 
 // hints tells which transactions of a stretch are expected to read what an
@@ -38,10 +38,8 @@ type hints struct {
 	depth   []int32
 	writers map[uint64]int32
 	samples []sample
-	lost    int // samples of transactions whose execution did not hold
-
-	learning sync.WaitGroup
-	learnt   []sample // its, until it is done
+	lost    int  // samples of transactions whose execution did not hold, in this slice
+	used    bool // predictions are of use to this block
 }
 
 // sample is a committed transaction for the predictor to learn from.
@@ -101,7 +99,7 @@ func (m *memory) peek(addr *common.Address) *code {
 
 // foresee fills in after for txs.
 func (h *hints) foresee(m *memory, txs []*motet.Tx) outlook {
-	h.learning.Wait()
+	h.used = true
 	h.after, h.depth = h.after[:0], h.depth[:0]
 	if h.writers == nil {
 		h.writers = make(map[uint64]int32, stretch)
@@ -142,7 +140,7 @@ func (h *hints) foresee(m *memory, txs []*motet.Tx) outlook {
 
 // sample keeps what a committed transaction touched, now and then. place is its
 // index in the block; lost tells that an execution of it did not hold.
-func (h *hints) sample(tx *motet.Tx, f *footprint, place int, lost bool) {
+func (h *hints) sample(m *memory, tx *motet.Tx, f *footprint, place int, lost bool) {
 	switch {
 	case h.predictor == nil || f.nSlots == 0:
 		return
@@ -151,38 +149,35 @@ func (h *hints) sample(tx *motet.Tx, f *footprint, place int, lost bool) {
 	case place%sampleRate != 0:
 		return
 	}
-	s := sample{tx: tx, touched: make([]predict.Access, 0, f.nSlots)}
+	s := sample{tx: tx, to: m.target(tx), touched: make([]predict.Access, 0, f.nSlots)}
 	for _, l := range f.slots[:f.nSlots] {
 		if l.entry != nil {
 			s.touched = append(s.touched, predict.Access{Address: l.account.addr, Slot: l.entry.key.key, Write: l.value != l.base})
 		}
 	}
+	if len(h.samples) == maxSamples {
+		copy(h.samples, h.samples[1:])
+		h.samples[maxSamples-1] = s
+		return
+	}
 	h.samples = append(h.samples, s)
 }
 
-// learn hands the samples to the predictor, beside what follows up to the block's end:
-// code that is called for the first time is analysed, which takes as long as dozens of
-// transactions.
-func (h *hints) learn(m *memory) {
-	if len(h.samples) == 0 {
-		return
-	}
-	h.learning.Wait()
-	for i := range h.samples {
-		h.samples[i].to = m.target(h.samples[i].tx)
-	}
-	h.samples, h.learnt = h.learnt[:0], h.samples
+// ended ends a slice. Learning from one transaction takes as long as executing several,
+// so nothing is learnt until predictions are of use.
+func (h *hints) ended() {
 	h.lost = 0
-	h.learning.Go(func() {
-		for i := range h.learnt {
-			s := &h.learnt[i]
-			h.predictor.Observe(s.tx, s.to, s.touched)
-		}
-		clear(h.learnt)
-	})
+	if h.used {
+		h.learn()
+	}
 }
 
-func (h *hints) drop() {
+// learn hands the samples to the predictor.
+func (h *hints) learn() {
+	for i := range h.samples {
+		s := &h.samples[i]
+		h.predictor.Observe(s.tx, s.to, s.touched)
+	}
 	clear(h.samples)
-	h.samples, h.lost = h.samples[:0], 0
+	h.samples = h.samples[:0]
 }

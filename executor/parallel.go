@@ -97,12 +97,8 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 		return nil, err
 	}
 	c := e.take(env)
-	c.hints.drop()
-	c.rest, c.hints.rest = 0, 0
-	b := open(env, c.single, func() {
-		c.hints.learning.Wait()
-		e.giveBack(c)
-	})
+	c.rest, c.hints.rest, c.hints.used = 0, 0, false
+	b := open(env, c.single, func() { e.giveBack(c) })
 	p := &parallelBlock{block: b, crew: c, schedule: e.schedule}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsEIP4762
 	b.fast, b.hands = p.possible && !b.rules.IsAmsterdam, len(c.workers)
@@ -154,7 +150,7 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 		p.fail()
 		return nil, err
 	}
-	p.hints.learn(p.memory)
+	p.hints.ended()
 	return out, nil
 }
 
@@ -297,7 +293,7 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, hinted i
 	case p.along:
 		p.along = !result.Wasteful // so much is wrong that the list is no help
 	case result.Wasteful && hinted == 0 && p.hints.predictor != nil:
-		p.hints.learn(p.memory)
+		p.hints.learn()
 		p.hints.rest, p.calm = p.calm, min(calmGrow*p.calm, calmMax)
 	case result.Wasteful:
 		p.hints.rest = 0

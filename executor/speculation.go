@@ -315,7 +315,7 @@ func (s *speculation) Commit(_, task int) bool {
 		}
 	}
 	s.memory.log.committed(&r.footprint, uint32(len(s.included)+1), &s.memory.fees.value.balance)
-	s.hints.sample(tx, &r.footprint, len(s.included), s.lost == task)
+	s.hints.sample(s.memory, tx, &r.footprint, len(s.included), s.lost == task)
 	s.include(tx, receipt, s.out)
 	return true
 }
