@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/consensus/misc/eip4844"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
@@ -119,9 +120,15 @@ func (b *block) equip(l *lane) {
 }
 
 // preExecution runs the system calls that precede the transactions.
-func (b *block) preExecution(ctx context.Context) error {
+func (b *block) preExecution() error {
 	h := b.env.Header
-	core.PreExecution(ctx, h.ParentBeaconRoot, b.env.Parent, b.env.Config, b.evm, h.Number, h.Time)
+	list := bal.NewConstructionBlockAccessList() // wanted by core from Amsterdam on
+	if root := h.ParentBeaconRoot; root != nil {
+		core.ProcessBeaconBlockRoot(*root, b.evm, list)
+	}
+	if b.rules.IsPrague {
+		core.ProcessParentBlockHash(h.ParentHash, b.evm, list)
+	}
 	return b.state.err
 }
 

@@ -13,7 +13,6 @@ import (
 // takes as long as a plain transfer. The logs are shared out evenly: one transaction may
 // have most of them.
 func SetBlooms(receipts types.Receipts, hands int) {
-	const least = 256 // logs that are worth a goroutine
 	var missing types.Receipts
 	logs := 0
 	for _, r := range receipts {
@@ -27,7 +26,7 @@ func SetBlooms(receipts types.Receipts, hands int) {
 		bloom types.Bloom
 	}
 	parts := make([][]part, max(1, hands)) // of blooms that several hands work at
-	share(hands, logs, least, func(hand, from, to int) {
+	share(hands, logs, func(hand, from, to int) {
 		hasher := newBloomHasher()
 		for _, r := range missing {
 			if to <= 0 {

@@ -24,7 +24,7 @@ func (m *memory) changes(hands int) (*motet.StateChanges, error) {
 	accounts := make([]accountDiff, len(m.changedAccounts))
 	slots := make([]slotDiff, len(m.changedSlots))
 	errs := make([]error, hands)
-	share(hands, len(accounts), fewChanges, func(hand, from, to int) {
+	share(hands, len(accounts), func(hand, from, to int) {
 		for i, e := range m.changedAccounts[from:to] {
 			if err := m.diff(&accounts[from+i], e); err != nil {
 				errs[hand] = err
@@ -32,7 +32,7 @@ func (m *memory) changes(hands int) (*motet.StateChanges, error) {
 			}
 		}
 	})
-	share(hands, len(slots), fewChanges, func(_, from, to int) {
+	share(hands, len(slots), func(_, from, to int) {
 		for i, e := range m.changedSlots[from:to] {
 			slots[from+i] = slotDiff{e.key.account.key, e.key.key, slotValue(e), slotValue(e) != slotBefore(e)}
 		}
@@ -108,12 +108,9 @@ func (m *memory) diff(d *accountDiff, e *accountEntry) (err error) {
 	return nil
 }
 
-// fewChanges are not worth a goroutine.
-const fewChanges = 256
-
-// share lets several hands do their part of n pieces of work each, least of which are
-// worth a goroutine.
-func share(hands, n, least int, work func(hand, from, to int)) {
+// share lets several hands do their part of n pieces of work each.
+func share(hands, n int, work func(hand, from, to int)) {
+	const least = 256 // pieces that are worth a goroutine
 	hands = max(1, min(hands, n/least))
 	var wg sync.WaitGroup
 	for hand := 1; hand < hands; hand++ {
@@ -164,7 +161,7 @@ func sorted(n, hands int, at func(i int) rank, compare func(i, j uint32) int) []
 	}
 	var parts [][]ranked
 	var mu sync.Mutex
-	share(hands, n, fewChanges, func(_, from, to int) {
+	share(hands, n, func(_, from, to int) {
 		for i := from; i < to; i++ {
 			list[i] = ranked{at(i), uint32(i)} //nolint:gosec // what a block touches
 		}

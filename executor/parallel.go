@@ -108,7 +108,7 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 			return nil, err
 		}
 	}
-	if err := b.preExecution(ctx); err != nil {
+	if err := b.preExecution(); err != nil {
 		b.fail()
 		return nil, err
 	}

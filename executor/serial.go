@@ -61,7 +61,7 @@ func (e *Serial) Open(ctx context.Context, env Env) (Block, error) {
 	}
 	l := e.take(env)
 	b := open(env, l, func() { e.giveBack(l) })
-	if err := b.preExecution(ctx); err != nil {
+	if err := b.preExecution(); err != nil {
 		b.fail()
 		return nil, err
 	}

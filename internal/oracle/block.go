@@ -7,6 +7,7 @@ import (
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/consensus/misc"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/rawdb"
 	"github.com/ethereum/go-ethereum/core/state"
@@ -47,8 +48,8 @@ type Block struct {
 	recorder *recorder // nil if Env.Record is not set
 }
 
-// Open starts a block on db and runs the system calls that precede its
-// transactions. Hooks observe the changes of state; they may be nil.
+// Open starts a block on db and does what precedes its transactions: system calls, and
+// the DAO's end. Hooks observe the changes of state; they may be nil.
 func Open(env Env, db *state.StateDB, hooks *tracing.Hooks) *Block {
 	vmdb := vm.StateDB(db)
 	if hooks != nil {
@@ -69,6 +70,9 @@ func Open(env Env, db *state.StateDB, hooks *tracing.Hooks) *Block {
 		b.evm.Context, b.evm.StateDB, b.kept = blockContext(env), vmdb, true
 	}
 	b.rules = b.evm.GetRules()
+	if dao := env.Config.DAOForkBlock; env.Config.DAOForkSupport && dao != nil && dao.Cmp(env.Header.Number) == 0 {
+		misc.ApplyDAOHardFork(vmdb)
+	}
 	list := bal.NewConstructionBlockAccessList() // wanted by core from Amsterdam on
 	if root := env.Header.ParentBeaconRoot; root != nil {
 		core.ProcessBeaconBlockRoot(*root, b.evm, list)

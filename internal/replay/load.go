@@ -18,7 +18,6 @@ import (
 	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
-	"github.com/ethereum/go-ethereum/trie"
 	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet"
@@ -74,6 +73,12 @@ type storedBlock struct {
 	// and Transactions.
 	Env      *storedEnv `json:"env"`
 	Unsigned []storedTx `json:"transactionsUnsigned"`
+
+	// Blocks with a witness have these in place of all others but ChainID.
+	Witness      *storedWitness `json:"witness"`
+	Block        hexutil.Bytes  `json:"block"` // RLP
+	Hash         common.Hash    `json:"hash"`
+	PreStateRoot common.Hash    `json:"preStateRoot"`
 }
 
 // shortHash is a 32-byte word in hex whose leading zeros may be missing.
@@ -159,31 +164,20 @@ func (l *loader) load(path string) (*recordedBlock, error) {
 	if b.state, err = newState(stored.Pre, codes); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if stored.Env != nil {
+	switch {
+	case stored.Witness != nil:
+		err = b.takeWitness(stored)
+	case stored.Env != nil:
 		err = b.takeUnsigned(stored)
-	} else {
-		err = b.takeSigned(stored)
+	case stored.Header != nil:
+		err = b.takeTransactions(stored.Transactions)
+	default:
+		err = errors.New("header is missing")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return b, nil
-}
-
-// takeSigned checks the file against its own header, so that a damaged file is
-// not taken for a fault of execution, and recovers the senders.
-func (b *recordedBlock) takeSigned(stored *storedBlock) error {
-	if b.header == nil {
-		return errors.New("header is missing")
-	}
-	if root := types.DeriveSha(stored.Transactions, trie.NewStackTrie(nil)); root != b.header.TxHash {
-		return fmt.Errorf("transactions have root %v, the header says %v", root, b.header.TxHash)
-	}
-	b.sealed = true
-	signer := types.MakeSigner(b.config, b.header.Number, b.header.Time)
-	var err error
-	b.txs, err = motet.RecoverTxs(signer, stored.Transactions)
-	return err
 }
 
 // codesFor reads the codes beside a block file or beside its folder; a file

@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/params"
 
+	"github.com/motet-evm/motet/executor/predict"
 	"github.com/motet-evm/motet/internal/testkit/fixtures"
 )
 
@@ -34,6 +36,40 @@ func TestGethOnUnsignedBlock(t *testing.T) {
 	}
 	geth := runner{rounds: 1, engines: []engine{{name: gethName, exec: execGeth}}}
 	replayFiles(t, &geth, files)
+}
+
+// TestWitness: the blocks with a witness, whose state root geth must meet, too, as all
+// engines execute them.
+func TestWitness(t *testing.T) {
+	files, err := findBlocks([]string{fixtures.Dir(t, "witness")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != 5 {
+		t.Fatalf("want 5 blocks, found %d", len(files))
+	}
+	replayFiles(t, newRunner(Config{Workers: 2, Predict: predict.AllSources}), files)
+}
+
+// TestBadWitness: a witness that lacks something, or a block of another hash, is no block
+// to replay.
+func TestBadWitness(t *testing.T) {
+	path := filepath.Join(fixtures.Dir(t, "witness"), "mainnet-2675001.json.gz")
+	for name, damage := range map[string]func(*storedBlock){
+		"hash":  func(s *storedBlock) { s.Hash[0]++ },
+		"block": func(s *storedBlock) { s.Block = s.Block[:len(s.Block)-1] },
+		"root":  func(s *storedBlock) { s.PreStateRoot[0]++ },
+		"none":  func(s *storedBlock) { s.Witness.State = nil },
+	} {
+		stored := new(storedBlock)
+		if err := readGzip(path, stored); err != nil {
+			t.Fatal(err)
+		}
+		b := &recordedBlock{config: params.MainnetChainConfig}
+		if damage(stored); b.takeWitness(stored) == nil {
+			t.Errorf("%s: the block was taken", name)
+		}
+	}
 }
 
 func replayFiles(t *testing.T, r *runner, files []string) {
