@@ -34,7 +34,7 @@ fmt: ## format all Go files
 lint: ## golangci-lint
 	$(TOOL) golangci-lint run
 
-race: ## the tests of everything concurrent, under the race detector
+race: ## executor, pool, sequencer, log, batcher and API under the race detector
 	$(GO) test -race -timeout 30m ./executor/... ./mempool ./sequencer ./internal/eventlog ./batcher ./api
 
 FUZZTIME ?= 30s
