@@ -38,7 +38,7 @@ type hints struct {
 	depth   []int32
 	writers map[uint64]int32
 	samples []sample
-	lost    int  // samples of transactions whose execution did not hold, in this slice
+	lost    int  // samples of transactions whose execution did not hold, in this attempt
 	used    bool // predictions are of use to this block
 }
 
@@ -179,5 +179,5 @@ func (h *hints) learn() {
 		h.predictor.Observe(s.tx, s.to, s.touched)
 	}
 	clear(h.samples)
-	h.samples = h.samples[:0]
+	h.samples, h.lost = h.samples[:0], 0
 }

@@ -59,3 +59,31 @@ func TestForesight(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 }
+
+// TestSamples: of each attempt the first lost transactions are kept, whatever the
+// attempts before it lost, and the newest of all if there are many.
+func TestSamples(t *testing.T) {
+	open, err := NewParallel(Config{Workers: 2, Predict: predict.New(predict.AllSources)}).Open(context.Background(), traceEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open.(*parallelBlock)
+	h, touched := &p.hints, &footprint{nSlots: 1, slots: []*slot{new(slot)}}
+	for attempt := range 3 {
+		for i := range 2 * maxLost {
+			h.sample(p.memory, traceTx(i, 0, own, nil), touched, 1, true)
+		}
+		if len(h.samples) != maxLost {
+			t.Errorf("attempt %d: %d samples", attempt, len(h.samples))
+		}
+		h.learn()
+	}
+	var last *motet.Tx
+	for i := range 2 * maxSamples {
+		last = traceTx(i, 0, own, nil)
+		h.sample(p.memory, last, touched, 0, false)
+	}
+	if len(h.samples) != maxSamples || h.samples[maxSamples-1].tx != last {
+		t.Errorf("%d samples, the newest of %v", len(h.samples), h.samples[len(h.samples)-1].tx.From)
+	}
+}

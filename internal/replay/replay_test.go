@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/params"
+	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/motet-evm/motet/executor/predict"
 	"github.com/motet-evm/motet/internal/testkit/fixtures"
@@ -59,7 +62,21 @@ func TestBadWitness(t *testing.T) {
 		"hash":  func(s *storedBlock) { s.Hash[0]++ },
 		"block": func(s *storedBlock) { s.Block = s.Block[:len(s.Block)-1] },
 		"root":  func(s *storedBlock) { s.PreStateRoot[0]++ },
-		"none":  func(s *storedBlock) { s.Witness.State = nil },
+		"fork": func(s *storedBlock) {
+			var block types.Block
+			if err := rlp.DecodeBytes(s.Block, &block); err != nil {
+				t.Fatal(err)
+			}
+			h := block.Header()
+			h.Number = big.NewInt(20_000_000) // no base fee
+			changed := types.NewBlockWithHeader(h).WithBody(*block.Body())
+			var err error
+			if s.Block, err = rlp.EncodeToBytes(changed); err != nil {
+				t.Fatal(err)
+			}
+			s.Hash = changed.Hash()
+		},
+		"none": func(s *storedBlock) { s.Witness.State = nil },
 	} {
 		stored := new(storedBlock)
 		if err := readGzip(path, stored); err != nil {

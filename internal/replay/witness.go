@@ -56,6 +56,9 @@ func (b *recordedBlock) takeWitness(stored *storedBlock) error {
 	if w := block.Header().WithdrawalsHash; w != nil && types.DeriveSha(block.Withdrawals(), trie.NewStackTrie(nil)) != *w {
 		return errors.New("withdrawals differ from the header's root")
 	}
+	if h := block.Header(); !h.Number.IsUint64() || (h.BaseFee != nil) != b.config.IsLondon(h.Number) || (h.ExcessBlobGas != nil) != b.config.IsCancun(h.Number, h.Time) {
+		return errors.New("the header is not one of the fork that its number and time tell")
+	}
 	b.header, b.withdrawals = block.Header(), block.Withdrawals()
 	b.hashes = map[uint64]common.Hash{block.NumberU64() - 1: block.ParentHash()}
 	if err := b.takeTransactions(block.Transactions()); err != nil {
