@@ -119,7 +119,8 @@ func (b *block) equip(l *lane) {
 	l.config, l.rules, l.life, l.state.deployed = b.env.Config, b.rules, b.memory.life, 0
 }
 
-// preExecution runs the system calls that precede the transactions.
+// preExecution runs the system calls that precede the transactions. It is
+// core.PreExecution, which would take the parent's hash from the parent's whole header.
 func (b *block) preExecution() error {
 	h := b.env.Header
 	list := bal.NewConstructionBlockAccessList() // wanted by core from Amsterdam on

@@ -142,7 +142,7 @@ func (h *hints) foresee(m *memory, txs []*motet.Tx) outlook {
 // index in the block; lost tells that an execution of it did not hold.
 func (h *hints) sample(m *memory, tx *motet.Tx, f *footprint, place int, lost bool) {
 	switch {
-	case h.predictor == nil || f.nSlots == 0:
+	case h.predictor == nil || f.nSlots == 0 || f.nSlots > predict.MaxObserved:
 		return
 	case lost && h.lost < maxLost:
 		h.lost++

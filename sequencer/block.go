@@ -139,11 +139,8 @@ func sliceRecord(b *openBlock, slice *executor.Slice) (*eventlog.Slice, error) {
 	return r, nil
 }
 
-// digestOf binds a receipt. It sets the receipt's bloom if execution left that out.
+// digestOf binds a receipt, its bloom included.
 func digestOf(r *types.Receipt) (eventlog.Digest, error) {
-	if len(r.Logs) > 0 && r.Bloom == (types.Bloom{}) {
-		r.Bloom = types.CreateBloom(r)
-	}
 	enc, err := r.MarshalBinary()
 	if err != nil {
 		return eventlog.Digest{}, fmt.Errorf("encode receipt of %s: %w", r.TxHash, err)

@@ -6,13 +6,13 @@ import (
 	"github.com/motet-evm/motet"
 )
 
-// maxObserved bounds what a transaction may touch and still be learned from.
-const maxObserved = 256
+// MaxObserved bounds what a transaction may touch and still be learned from.
+const MaxObserved = 256
 
 // Observe learns from what a committed transaction really touched, and scores
 // what was predicted for it. It is meant for a sample of the transactions.
 func (p *Predictor) Observe(tx *motet.Tx, to *Target, touched []Access) {
-	if len(touched) > maxObserved {
+	if len(touched) > MaxObserved {
 		return
 	}
 	o := observation{predictor: p, touched: distinct(touched)}

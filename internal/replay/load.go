@@ -18,6 +18,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types/bal"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
+	"github.com/ethereum/go-ethereum/trie"
 	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet"
@@ -170,7 +171,7 @@ func (l *loader) load(path string) (*recordedBlock, error) {
 	case stored.Env != nil:
 		err = b.takeUnsigned(stored)
 	case stored.Header != nil:
-		err = b.takeTransactions(stored.Transactions)
+		err = b.takeSigned(stored.Transactions)
 	default:
 		err = errors.New("header is missing")
 	}
@@ -178,6 +179,31 @@ func (l *loader) load(path string) (*recordedBlock, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return b, nil
+}
+
+// takeSigned checks transactions and withdrawals against the header, and that against its
+// fork, so that a damaged file is not taken for a fault of execution, and recovers the
+// senders.
+func (b *recordedBlock) takeSigned(txs types.Transactions) error {
+	h := b.header
+	if h.Number == nil || !h.Number.IsUint64() || h.Difficulty == nil || (h.BaseFee != nil) != b.config.IsLondon(h.Number) ||
+		(h.WithdrawalsHash != nil) != b.config.IsShanghai(h.Number, h.Time) || (h.ExcessBlobGas != nil) != b.config.IsCancun(h.Number, h.Time) {
+		return errors.New("the header is not one of the fork that its number and time tell")
+	}
+	if root := types.DeriveSha(txs, trie.NewStackTrie(nil)); root != h.TxHash {
+		return fmt.Errorf("transactions have root %v, the header says %v", root, h.TxHash)
+	}
+	withdrawn := types.EmptyWithdrawalsHash
+	if h.WithdrawalsHash != nil {
+		withdrawn = *h.WithdrawalsHash
+	}
+	if root := types.DeriveSha(b.withdrawals, trie.NewStackTrie(nil)); root != withdrawn {
+		return fmt.Errorf("withdrawals have root %v, the header says %v", root, withdrawn)
+	}
+	b.sealed = true
+	var err error
+	b.txs, err = motet.RecoverTxs(types.MakeSigner(b.config, h.Number, h.Time), txs)
+	return err
 }
 
 // codesFor reads the codes beside a block file or beside its folder; a file

@@ -21,60 +21,52 @@ import (
 // TestGethOnMainnet shows that the recordings are read rightly: geth gets what
 // the headers say.
 func TestGethOnMainnet(t *testing.T) {
-	files, err := findBlocks([]string{fixtures.Dir(t, "mainnet")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) != 66 {
-		t.Fatalf("want 66 blocks, found %d", len(files))
-	}
-	geth := runner{rounds: 1, engines: []engine{{name: gethName, exec: execGeth}}}
-	replayFiles(t, &geth, files)
+	replayFiles(t, onlyGeth(), "mainnet", 66)
 }
 
 func TestGethOnUnsignedBlock(t *testing.T) {
-	files, err := findBlocks([]string{fixtures.Dir(t, "pectra")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	geth := runner{rounds: 1, engines: []engine{{name: gethName, exec: execGeth}}}
-	replayFiles(t, &geth, files)
+	replayFiles(t, onlyGeth(), "pectra", 1)
 }
 
 // TestWitness: the blocks with a witness, whose state root geth must meet, too, as all
 // engines execute them.
 func TestWitness(t *testing.T) {
-	files, err := findBlocks([]string{fixtures.Dir(t, "witness")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) != 5 {
-		t.Fatalf("want 5 blocks, found %d", len(files))
-	}
-	replayFiles(t, newRunner(Config{Workers: 2, Predict: predict.AllSources}), files)
+	replayFiles(t, newRunner(Config{Workers: 2, Predict: predict.AllSources}), "witness", 5)
 }
 
 // TestBadWitness: a witness that lacks something, or a block of another hash, is no block
 // to replay.
 func TestBadWitness(t *testing.T) {
 	path := filepath.Join(fixtures.Dir(t, "witness"), "mainnet-2675001.json.gz")
+	change := func(s *storedBlock, how func(*types.Header, *types.Body)) {
+		var block types.Block
+		if err := rlp.DecodeBytes(s.Block, &block); err != nil {
+			t.Fatal(err)
+		}
+		header, body := block.Header(), block.Body()
+		how(header, body)
+		changed := types.NewBlockWithHeader(header).WithBody(*body)
+		var err error
+		if s.Block, err = rlp.EncodeToBytes(changed); err != nil {
+			t.Fatal(err)
+		}
+		s.Hash = changed.Hash()
+	}
 	for name, damage := range map[string]func(*storedBlock){
 		"hash":  func(s *storedBlock) { s.Hash[0]++ },
 		"block": func(s *storedBlock) { s.Block = s.Block[:len(s.Block)-1] },
 		"root":  func(s *storedBlock) { s.PreStateRoot[0]++ },
 		"fork": func(s *storedBlock) {
-			var block types.Block
-			if err := rlp.DecodeBytes(s.Block, &block); err != nil {
-				t.Fatal(err)
-			}
-			h := block.Header()
-			h.Number = big.NewInt(20_000_000) // no base fee
-			changed := types.NewBlockWithHeader(h).WithBody(*block.Body())
-			var err error
-			if s.Block, err = rlp.EncodeToBytes(changed); err != nil {
-				t.Fatal(err)
-			}
-			s.Hash = changed.Hash()
+			change(s, func(h *types.Header, _ *types.Body) { h.Number = big.NewInt(20_000_000) }) // no base fee
+		},
+		"uncle": func(s *storedBlock) {
+			change(s, func(h *types.Header, b *types.Body) { b.Uncles = append(b.Uncles, h) })
+		},
+		"withdrawal": func(s *storedBlock) {
+			change(s, func(_ *types.Header, b *types.Body) { b.Withdrawals = types.Withdrawals{{Amount: 1}} })
+		},
+		"transaction": func(s *storedBlock) {
+			change(s, func(_ *types.Header, b *types.Body) { b.Transactions = nil })
 		},
 		"none": func(s *storedBlock) { s.Witness.State = nil },
 	} {
@@ -89,8 +81,20 @@ func TestBadWitness(t *testing.T) {
 	}
 }
 
-func replayFiles(t *testing.T, r *runner, files []string) {
+func onlyGeth() *runner {
+	return &runner{rounds: 1, engines: []engine{{name: gethName, exec: execGeth}}}
+}
+
+// replayFiles replays all want blocks of a folder of fixtures.
+func replayFiles(t *testing.T, r *runner, name string, want int) {
 	t.Helper()
+	files, err := findBlocks([]string{fixtures.Dir(t, name)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != want {
+		t.Fatalf("want %d blocks, found %d", want, len(files))
+	}
 	var (
 		load  loader
 		total int

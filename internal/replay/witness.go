@@ -16,10 +16,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/ethereum/go-ethereum/rlp"
-	"github.com/ethereum/go-ethereum/trie"
 	"github.com/ethereum/go-ethereum/triedb"
 
-	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/internal/oracle"
 )
 
@@ -53,15 +51,12 @@ func (b *recordedBlock) takeWitness(stored *storedBlock) error {
 	if block.Hash() != stored.Hash {
 		return fmt.Errorf("the block has hash %v, not %v", block.Hash(), stored.Hash)
 	}
-	if w := block.Header().WithdrawalsHash; w != nil && types.DeriveSha(block.Withdrawals(), trie.NewStackTrie(nil)) != *w {
-		return errors.New("withdrawals differ from the header's root")
-	}
-	if h := block.Header(); !h.Number.IsUint64() || (h.BaseFee != nil) != b.config.IsLondon(h.Number) || (h.ExcessBlobGas != nil) != b.config.IsCancun(h.Number, h.Time) {
-		return errors.New("the header is not one of the fork that its number and time tell")
+	if types.CalcUncleHash(block.Uncles()) != block.UncleHash() {
+		return errors.New("uncles differ from the header's hash")
 	}
 	b.header, b.withdrawals = block.Header(), block.Withdrawals()
 	b.hashes = map[uint64]common.Hash{block.NumberU64() - 1: block.ParentHash()}
-	if err := b.takeTransactions(block.Transactions()); err != nil {
+	if err := b.takeSigned(block.Transactions()); err != nil {
 		return err
 	}
 
@@ -96,18 +91,6 @@ func (b *recordedBlock) takeWitness(stored *storedBlock) error {
 		}
 	}
 	return nil
-}
-
-// takeTransactions checks the transactions against the header, so that a damaged file
-// is not taken for a fault of execution, and recovers the senders.
-func (b *recordedBlock) takeTransactions(txs types.Transactions) error {
-	if root := types.DeriveSha(txs, trie.NewStackTrie(nil)); root != b.header.TxHash {
-		return fmt.Errorf("transactions have root %v, the header says %v", root, b.header.TxHash)
-	}
-	b.sealed = true
-	var err error
-	b.txs, err = motet.RecoverTxs(types.MakeSigner(b.config, b.header.Number, b.header.Time), txs)
-	return err
 }
 
 // chainOf is what ethash asks for the block reward.
