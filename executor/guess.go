@@ -20,7 +20,9 @@ func (g *guess) account(v *accountValue, e *accountEntry) {
 		*v = g.memory.alongAccount(e, g.index)
 		return
 	}
+	g.memory.step()
 	committed := e.cell.Committed()
+	g.memory.step()
 	w := e.cell.Below(g.task, committed.Task)
 	if w == nil {
 		v.set(&committed.Value)
@@ -43,7 +45,10 @@ func (g *guess) slot(e *slotEntry) common.Hash {
 	if g.index > 0 {
 		return g.memory.alongSlot(e, g.index)
 	}
-	if w := e.cell.Below(g.task, e.cell.Committed().Task); w != nil {
+	g.memory.step()
+	committed := e.cell.Committed().Task
+	g.memory.step()
+	if w := e.cell.Below(g.task, committed); w != nil {
 		return w.Value
 	}
 	return slotValue(e)

@@ -165,6 +165,16 @@ type memory struct {
 	// What changed since the last view of the block.
 	freshAccounts []*accountEntry
 	freshSlots    []*slotEntry
+
+	yield func() // set by tests, which let other workers come between any two steps
+}
+
+// step is called before each look of a speculative execution at a cell, and before each
+// change of one that others may look at.
+func (m *memory) step() {
+	if m.yield != nil {
+		m.yield()
+	}
 }
 
 func newMemory() *memory { return &memory{seeds: newSeeds(), log: new(accessLog), trace: newTrace(1)} }

@@ -1,16 +1,21 @@
 package executor
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor/blockstm"
@@ -50,9 +55,16 @@ func (v *adversary) block(d dice) (*oracle.Memory, []*motet.Tx) {
 			m.Accounts[addr], nonces[addr] = a, a.Nonce
 		}
 	}
+	senders := v.addrs[:len(v.addrs)-1]
+	if d(4) > 0 { // others that can pay, so that what they call is executed
+		senders = []common.Address{{0xbb}, {0xbc}, {0xbd}}
+		for _, addr := range senders {
+			m.Accounts[addr] = &oracle.MemoryAccount{Balance: *uint256.NewInt(1e18), CodeHash: types.EmptyCodeHash}
+		}
+	}
 	var txs []*motet.Tx
 	for range 3 + d(8) {
-		to, from := v.addrs[d(len(v.addrs))], v.addrs[d(len(v.addrs)-1)]
+		to, from := v.addrs[d(len(v.addrs))], senders[d(len(senders))]
 		tip := big.NewInt(int64(d(3)))
 		data := &types.DynamicFeeTx{
 			Nonce: nonces[from], GasFeeCap: new(big.Int).Add(big.NewInt(7), tip), GasTipCap: tip,
@@ -66,96 +78,227 @@ func (v *adversary) block(d dice) (*oracle.Memory, []*motet.Tx) {
 	return m, txs
 }
 
-// scheduled runs txs on p as speculate does, with the workers' steps in the
-// order of choose.
-func scheduled(p *parallelBlock, state *yielding, txs []*motet.Tx, plan blockstm.Plan, choose scheduletest.Policy) (*Slice, error) {
-	st := scheduletest.New(plan.Workers)
-	out := newSlice(txs)
-	s := &speculation{parallelBlock: p, txs: txs, out: out}
+// scenario is a block and how it is run.
+type scenario struct {
+	memory   *oracle.Memory
+	coinbase common.Address
+	txs      []*motet.Tx
+	after    []int // hints; nil for none
+	plan     blockstm.Plan
+	blind    bool // nothing is validated: a fault, to try the explorer on
+}
+
+// scenario makes up the seed's scenario and policy. Some seeds share the scenario.
+func (v *adversary) scenario(seed uint64) (scenario, scheduletest.Policy) {
+	rng := rand.New(rand.NewPCG(seed/4, 21))
+	var s scenario
+	s.memory, s.txs = v.block(rng.IntN)
+	s.coinbase = v.coinbase
+	s.plan = blockstm.Plan{Workers: 2 + rng.IntN(2), Window: 2 + rng.IntN(8), Batch: 1 + rng.IntN(3), Order: blockstm.Order(rng.IntN(3))}
+	if rng.IntN(3) == 0 {
+		for i := range s.txs {
+			s.after = append(s.after, i-1-rng.IntN(i+1)) // -1 among others
+		}
+	}
+	return s, s.random(rand.New(rand.NewPCG(seed, 22)), int(seed%4))
+}
+
+func (s scenario) random(rng *rand.Rand, changes int) scheduletest.Policy {
+	return scheduletest.ByPriority(rng, s.plan.Workers, 60*len(s.txs), changes)
+}
+
+// of returns s with the transactions of keep alone.
+func (s scenario) of(keep []int) scenario {
+	less := s
+	less.txs, less.after = nil, nil
+	for _, i := range keep {
+		less.txs = append(less.txs, s.txs[i])
+		if s.after != nil {
+			less.after = append(less.after, slices.Index(keep, s.after[i])) // -1 among others
+		}
+	}
+	return less
+}
+
+func (s scenario) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d workers, window %d, batch %d, order %d, after %v, coinbase %s\n", s.plan.Workers, s.plan.Window, s.plan.Batch, s.plan.Order, s.after, s.coinbase)
+	for i, tx := range s.txs {
+		fmt.Fprintf(&b, "%d: %s to %s, nonce %d, gas %d, value %s\n", i, tx.From, tx.To(), tx.Nonce(), tx.Gas(), tx.Value())
+	}
+	for addr, a := range s.memory.Accounts {
+		fmt.Fprintf(&b, "%s: nonce %d, balance %s, storage %x, code %x\n", addr, a.Nonce, &a.Balance, a.Storage, s.memory.Codes[a.CodeHash])
+	}
+	return b.String()
+}
+
+// blindly is a speculation that takes every execution to hold.
+type blindly struct{ *speculation }
+
+func (blindly) Holds(int, int) bool { return true }
+
+// run runs the scenario on p as speculate does, with the workers' steps in the order of
+// choose.
+func (s scenario) run(p *parallelBlock, state *yielding, choose scheduletest.Policy) (*Slice, []scheduletest.Preemption, error) {
+	st := scheduletest.New(s.plan.Workers)
+	out := newSlice(s.txs)
+	spec := &speculation{parallelBlock: p, txs: s.txs, out: out, lost: -1}
+	program := blockstm.Program(spec)
+	if s.blind {
+		program = blindly{spec}
+	}
 	var (
 		result blockstm.Result
 		err    error
+		plan   = s.plan
 	)
-	plan.Yield, state.yield = st.Yield, st.YieldNow
-	_, stuck := st.Conduct(choose, func() { result, err = blockstm.Run(context.Background(), plan, s) })
-	state.yield = nil
+	plan.Tasks, plan.Yield = len(s.txs), st.Yield
+	if s.after != nil {
+		plan.After = func(task int) int { return s.after[task] }
+	}
+	state.yield, p.memory.yield = st.YieldNow, st.YieldNow
+	list, stuck := st.Conduct(choose, func() { result, err = blockstm.Run(context.Background(), plan, program) })
+	state.yield, p.memory.yield = nil, nil
 	p.memory.settleFees()
-	switch {
-	case stuck != nil:
-		return nil, stuck
-	case err != nil:
-		return nil, err
-	case s.err != nil:
-		return nil, s.err
+	if err := cmp.Or(stuck, err, spec.err); err != nil {
+		return nil, list, err
 	}
 	p.tasks += result.Committed
 	out.Cut = result.Committed
-	return out, nil
+	return out, list, nil
 }
 
-// explore compares one made-up block under one schedule with the serial result.
-func (v *adversary) explore(seed uint64) error {
-	rng := rand.New(rand.NewPCG(seed/4, 21))
-	memory, txs := v.block(rng.IntN)
-	reference, err := v.serial.Open(context.Background(), v.env(memory))
+// play compares the scenario under one schedule with the serial result.
+func (v *adversary) play(s scenario, choose scheduletest.Policy) ([]scheduletest.Preemption, error) {
+	v.coinbase = s.coinbase
+	reference, err := v.serial.Open(context.Background(), v.env(s.memory))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	want, err := reference.Run(context.Background(), txs)
+	want, err := reference.Run(context.Background(), s.txs)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	state := &yielding{Memory: memory}
-	env := v.env(memory)
+	state := &yielding{Memory: s.memory}
+	env := v.env(s.memory)
 	env.State = state
 	open, err := v.parallel.Open(context.Background(), env)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	plan := blockstm.Plan{
-		Tasks: len(txs), Workers: 2 + rng.IntN(2), Window: 2 + rng.IntN(8), Batch: 1 + rng.IntN(3),
-		Order: blockstm.Order(rng.IntN(3)),
-	}
-	steps := rand.New(rand.NewPCG(seed, 22))
-	got, err := scheduled(open.(*parallelBlock), state, txs, plan, scheduletest.ByPriority(steps, plan.Workers, 20*len(txs), int(seed%4)))
+	got, list, err := s.run(open.(*parallelBlock), state, choose)
 	if err != nil {
-		return err
+		return list, err
 	}
 	if w, g := fmt.Sprint(want.Cut, skips(want)), fmt.Sprint(got.Cut, skips(got)); w != g {
-		return fmt.Errorf("skipped: want %s, got %s", w, g)
+		return list, fmt.Errorf("skipped: want %s, got %s", w, g)
 	}
 	if err := oracle.CompareReceipts(want.Receipts, got.Receipts); err != nil {
-		return err
+		return list, err
 	}
 	keys := make(oracle.Keys)
-	for _, addr := range append([]common.Address{v.coinbase}, v.addrs...) {
+	for _, addr := range append([]common.Address{v.coinbase, {0xbb}, {0xbc}, {0xbd}}, v.addrs...) {
 		keys[addr] = map[common.Hash]struct{}{{}: {}, {31: 1}: {}}
 		for nonce := range uint64(12) {
 			keys[crypto.CreateAddress(addr, nonce)] = nil
 		}
 	}
 	if err := oracle.Compare(keys, reference.View(), open.View()); err != nil {
-		return err
+		return list, err
 	}
 	_, _ = open.Finish(context.Background(), nil) // gives the memory back
 	_, _ = reference.Finish(context.Background(), nil)
-	return nil
+	return list, nil
 }
 
-// TestSchedules explores orders of the workers' steps on real transactions. A
-// failure names its seed, which repeats it.
+// shrink drops transactions and preemptions from a failing case as long as it fails.
+func (v *adversary) shrink(s scenario, list []scheduletest.Preemption) (scenario, []scheduletest.Preemption, error) {
+	keep, list, err := scheduletest.Shrink(len(s.txs), list, func(keep []int, choose scheduletest.Policy) ([]scheduletest.Preemption, error) {
+		return v.play(s.of(keep), choose)
+	}, func(seed uint64) scheduletest.Policy { return s.random(rand.New(rand.NewPCG(seed, 23)), int(seed%3)) })
+	return s.of(keep), list, err
+}
+
+func newExplorer() *adversary {
+	v := newAdversary(transferRules()[4])
+	v.parallel = NewParallel(Config{Workers: 3})
+	return v
+}
+
+// TestSchedules explores orders of the workers' steps on real transactions: each look
+// of an execution at a cell, each change of one and each read of the state is a step,
+// besides those of the scheduler. A failure names its seed, which repeats it.
 func TestSchedules(t *testing.T) {
-	schedules := uint64(4000)
+	schedules := uint64(10_000)
 	if testing.Short() {
 		schedules = 1000
 	}
 	synctest.Test(t, func(t *testing.T) {
-		v := newAdversary(transferRules()[4])
-		v.parallel = NewParallel(Config{Workers: 3})
+		v := newExplorer()
 		for seed := range schedules {
-			if err := v.explore(seed); err != nil {
-				t.Fatalf("seed %d: %v", seed, err)
+			s, choose := v.scenario(seed)
+			list, err := v.play(s, choose)
+			if err == nil {
+				continue
 			}
+			t.Errorf("seed %d: %v\n%v", seed, err, s)
+			if !errors.Is(err, scheduletest.ErrStuck) { // whoever is stuck cannot be run again
+				small, few, why := v.shrink(s, list)
+				t.Errorf("smallest: %v\n%vpreemptions %v", why, small, few)
+			}
+			return
 		}
+	})
+}
+
+// TestScheduleReplays: the same seed gives the same steps, and so does the list of its
+// preemptions.
+func TestScheduleReplays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newExplorer()
+		preempted := 0
+		for seed := range uint64(200) {
+			var runs [3][]scheduletest.Preemption
+			for i := range runs {
+				s, choose := v.scenario(seed)
+				if i == 2 {
+					choose = scheduletest.Following(runs[0])
+				}
+				list, err := v.play(s, choose)
+				if err != nil {
+					t.Fatal(err)
+				}
+				runs[i] = list
+			}
+			if !slices.Equal(runs[0], runs[1]) || !slices.Equal(runs[0], runs[2]) {
+				t.Fatalf("seed %d: %v, then %v, then %v", seed, runs[0], runs[1], runs[2])
+			}
+			preempted += len(runs[0])
+		}
+		if preempted < 200 {
+			t.Errorf("%d preemptions in 200 schedules", preempted)
+		}
+	})
+}
+
+// TestExplorerShrinks tries the explorer on an executor that validates nothing: a
+// transaction or two in an unlucky order show that.
+func TestExplorerShrinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newExplorer()
+		for seed := range uint64(400) {
+			s, choose := v.scenario(seed)
+			s.blind = true
+			list, err := v.play(s, choose)
+			if err == nil {
+				continue
+			}
+			small, few, why := v.shrink(s, list)
+			if why == nil || len(small.txs) > 2 || len(few) > 2 {
+				t.Errorf("from %d transactions and %d preemptions to: %v\n%vpreemptions %v", len(s.txs), len(list), why, small, few)
+			}
+			return
+		}
+		t.Error("the fault was not seen")
 	})
 }

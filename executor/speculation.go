@@ -176,6 +176,7 @@ func (w *worker) stage(r *record, task int, coinbase *common.Address) {
 		write.nonce, write.nonceSet = a.nonce, nonceSet
 		write.code, write.codeSet = a.code, codeSet
 		if coinbase != nil && (nonceSet || codeSet || a.addr != *coinbase) {
+			w.state.memory.step()
 			a.entry.cell.Publish(a.version)
 		}
 	}
@@ -186,6 +187,7 @@ func (w *worker) stage(r *record, task int, coinbase *common.Address) {
 		l.version = w.slots.New(task)
 		l.version.Value = l.value
 		if coinbase != nil {
+			w.state.memory.step()
 			l.entry.cell.Publish(l.version)
 		}
 	}
@@ -292,6 +294,7 @@ func (s *speculation) Commit(_, task int) bool {
 	}
 	s.memory.trace.include(&r.footprint, tx, receipt.GasUsed)
 	for _, a := range r.accounts[:r.nAccounts] {
+		s.memory.step()
 		if a.flags&isPaid != 0 {
 			s.memory.pay(&a.balance, s.tasks+task)
 		} else if v := a.version; v != nil {
@@ -301,6 +304,7 @@ func (s *speculation) Commit(_, task int) bool {
 			}
 			if was.exists && !v.Value.exists {
 				s.memory.wipe(a.entry)
+				s.memory.step()
 			}
 			a.entry.cell.Commit(v)
 			s.memory.list(a.entry)
@@ -309,7 +313,9 @@ func (s *speculation) Commit(_, task int) bool {
 	for _, l := range r.slots[:r.nSlots] {
 		if l.version != nil {
 			s.memory.list(l.entry.key.account)
+			s.memory.step()
 			l.entry.cell.Commit(l.version)
+			s.memory.step()
 			count(l.entry)
 			s.memory.listSlot(l.entry)
 		}

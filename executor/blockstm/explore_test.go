@@ -203,58 +203,27 @@ func schedule(seed uint64) (scenario, scheduletest.Policy) {
 	return s, scheduletest.ByPriority(rng, s.plan.Workers, 20*len(s.ops), int(seed%8))
 }
 
-// shrink drops tasks and preemptions from a failing case as long as it fails.
-func shrink(t *testing.T, s scenario, list []scheduletest.Preemption) (scenario, []scheduletest.Preemption, error) {
-	_, err := s.play(t, scheduletest.Following(list))
-	for smaller := true; smaller; {
-		smaller = false
-		if less := s; s.after != nil {
-			less.after = nil
-			if found, why := less.fails(t, list); why != nil {
-				s, list, err, smaller = less, found, why, true
-			}
-		}
-		for i := range slices.Backward(s.ops) {
-			less := s
-			less.ops = slices.Delete(slices.Clone(s.ops), i, i+1)
-			if s.after != nil {
-				less.after = make([]int, len(less.ops))
-				for j := range less.ops {
-					less.after[j] = min(s.after[j], j-1)
-				}
-			}
-			if less.stop >= i {
-				less.stop--
-			}
-			if found, why := less.fails(t, list); why != nil {
-				s, list, err, smaller = less, found, why, true
-			}
-		}
-		for i := range slices.Backward(list) {
-			less := slices.Delete(slices.Clone(list), i, i+1)
-			if _, why := s.play(t, scheduletest.Following(less)); why != nil && !errors.Is(why, scheduletest.ErrStuck) {
-				list, err, smaller = less, why, true
-			}
+// of returns s with the tasks of keep alone.
+func (s scenario) of(keep []int) scenario {
+	less := s
+	less.ops, less.after, less.stop = nil, nil, slices.Index(keep, s.stop)
+	for _, task := range keep {
+		less.ops = append(less.ops, s.ops[task])
+		if s.after != nil {
+			less.after = append(less.after, slices.Index(keep, s.after[task])) // -1 among others
 		}
 	}
-	return s, list, err
+	return less
 }
 
-// fails looks for preemptions under which s fails, beginning with list.
-func (s scenario) fails(t *testing.T, list []scheduletest.Preemption) ([]scheduletest.Preemption, error) {
-	if len(s.ops) == 0 {
-		return nil, nil
-	}
-	tries := []scheduletest.Policy{scheduletest.Following(list)}
-	for seed := range uint64(30) {
-		tries = append(tries, scheduletest.ByPriority(rand.New(rand.NewPCG(seed, 13)), s.plan.Workers, 20*len(s.ops), int(seed%3)))
-	}
-	for _, choose := range tries {
-		if found, err := s.play(t, choose); err != nil && !errors.Is(err, scheduletest.ErrStuck) {
-			return found, err
-		}
-	}
-	return nil, nil
+// shrink drops tasks and preemptions from a failing case as long as it fails.
+func shrink(t *testing.T, s scenario, list []scheduletest.Preemption) (scenario, []scheduletest.Preemption, error) {
+	keep, list, err := scheduletest.Shrink(len(s.ops), list, func(keep []int, choose scheduletest.Policy) ([]scheduletest.Preemption, error) {
+		return s.of(keep).play(t, choose)
+	}, func(seed uint64) scheduletest.Policy {
+		return scheduletest.ByPriority(rand.New(rand.NewPCG(seed, 13)), s.plan.Workers, 20*len(s.ops), int(seed%3))
+	})
+	return s.of(keep), list, err
 }
 
 // TestSchedules explores orders of the workers' steps, one worker running at a

@@ -149,3 +149,53 @@ func (s *Stage) waiting() (ready []int, finished bool) {
 	}
 	return ready, s.finished
 }
+
+// Play runs the tasks of keep, in order, with the workers' steps as choose says. It
+// returns the steps at which choose did not stay, and what was wrong.
+type Play func(keep []int, choose Policy) ([]Preemption, error)
+
+// Shrink drops tasks and preemptions from a case that fails, as long as it fails. Of
+// those that are tried after a task was dropped, most are what random returns.
+func Shrink(tasks int, list []Preemption, play Play, random func(seed uint64) Policy) ([]int, []Preemption, error) {
+	keep := make([]int, tasks)
+	for i := range keep {
+		keep[i] = i
+	}
+	_, err := play(keep, Following(list))
+	for smaller := true; smaller; {
+		smaller = false
+		for i := range slices.Backward(keep) {
+			less := slices.Delete(slices.Clone(keep), i, i+1)
+			if found, why := search(less, list, play, random); why != nil {
+				keep, list, err, smaller = less, found, why, true
+			}
+		}
+		for i := range slices.Backward(list) {
+			less := slices.Delete(slices.Clone(list), i, i+1)
+			if _, why := play(keep, Following(less)); wrong(why) {
+				list, err, smaller = less, why, true
+			}
+		}
+	}
+	return keep, list, err
+}
+
+// wrong reports whether a case has failed so that it can be run again: the workers of
+// one that is stuck are lost.
+func wrong(err error) bool { return err != nil && !errors.Is(err, ErrStuck) }
+
+// search looks for preemptions under which the tasks fail, beginning with list.
+func search(keep []int, list []Preemption, play Play, random func(seed uint64) Policy) ([]Preemption, error) {
+	if len(keep) == 0 {
+		return nil, nil
+	}
+	if found, err := play(keep, Following(list)); wrong(err) {
+		return found, err
+	}
+	for seed := range uint64(30) {
+		if found, err := play(keep, random(seed)); wrong(err) {
+			return found, err
+		}
+	}
+	return nil, nil
+}
