@@ -22,7 +22,7 @@ var rows = map[string]int{
 	"": 1,
 
 	"executor/blockstm": 2, "executor/predict": 2, "executor/report": 2, "internal/batchcodec": 2, "internal/oracle": 2, "internal/service": 2,
-	"internal/telemetry": 2, "internal/wallet": 2, "migrations": 2, "l1bridge/bindings": 2,
+	"internal/telemetry": 2, "internal/timing": 2, "internal/wallet": 2, "migrations": 2, "l1bridge/bindings": 2,
 
 	"executor": 3, "internal/chain": 3, "internal/derive": 3, "internal/eventlog": 3,
 	"l1bridge": 3, "mempool": 3,

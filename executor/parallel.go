@@ -213,7 +213,7 @@ func (p *parallelBlock) consult(txs []*motet.Tx) (hinted, alone int) {
 	if p.along {
 		return 0, 0
 	}
-	if p.schedule != WherePays && p.hints.predictor != nil {
+	if p.schedule.exhaustive() && p.hints.predictor != nil {
 		txs = txs[:min(len(txs), stretch)]
 		p.hints.foresee(p.memory, txs)
 		return len(txs), 0
@@ -224,7 +224,7 @@ func (p *parallelBlock) consult(txs []*motet.Tx) (hinted, alone int) {
 	}
 	txs = txs[:min(len(txs), p.hints.rest, stretch)]
 	o := p.hints.foresee(p.memory, txs)
-	if float64(o.foreseen) < minForeseen*float64(len(txs)) || o.width < minWidth {
+	if p.schedule == WherePays && (float64(o.foreseen) < minForeseen*float64(len(txs)) || o.width < minWidth) {
 		p.hints.rest = 0
 		p.calmDown()
 		return 0, min(len(txs), p.rest)
@@ -234,7 +234,7 @@ func (p *parallelBlock) consult(txs []*motet.Tx) (hinted, alone int) {
 }
 
 // inOrder reports whether there is nobody to speculate beside the frontier.
-func (p *parallelBlock) inOrder() bool { return len(p.workers) == 1 && p.schedule == WherePays }
+func (p *parallelBlock) inOrder() bool { return len(p.workers) == 1 && !p.schedule.exhaustive() }
 
 // calmDown lets a stretch run serially, since speculation did not pay.
 func (p *parallelBlock) calmDown() {
@@ -250,7 +250,7 @@ func (p *parallelBlock) alone(n int) (int, string) {
 		return 0, ""
 	case p.inOrder():
 		return n, "one worker"
-	case n < smallSlice && p.schedule == WherePays:
+	case n < smallSlice && !p.schedule.exhaustive():
 		return n, "small slice"
 	case p.rest > 0:
 		return min(n, p.rest), "conflicts"
@@ -319,9 +319,11 @@ func (p *parallelBlock) plan(tasks int, hinted bool) blockstm.Plan {
 		}
 	}
 	switch p.schedule {
-	case WherePays:
+	case WherePays, Throughout:
 		plan.Workers = min(len(p.workers), tasks/2)
-		plan.MaxWaste = maxWaste
+		if p.schedule == WherePays || !hinted && p.hints.predictor != nil { // then hints take over
+			plan.MaxWaste = maxWaste
+		}
 	case Always:
 		plan.Order = blockstm.Forward
 		plan.Batch = max(1, batch/len(p.workers)) // so that each worker gets some

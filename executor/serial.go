@@ -29,6 +29,8 @@ const (
 	// WherePays is not on short slices, not where conflicts make it useless, and
 	// not with a transaction whose turn it is.
 	WherePays Schedule = iota
+	// Throughout is WherePays, but that it goes on where conflicts make it useless.
+	Throughout
 	// Always means that each transaction runs speculatively before it may commit. It is
 	// for tests of what WherePays leaves to chance.
 	Always
@@ -36,6 +38,9 @@ const (
 	// they depend on: what they read is out of date when they are to commit.
 	Backwards
 )
+
+// exhaustive reports whether every transaction runs speculatively.
+func (s Schedule) exhaustive() bool { return s >= Always }
 
 // Serial runs the transactions of a block one after the other, each through
 // core.ApplyMessage. It is the oracle that Parallel is compared with. Its blocks

@@ -17,6 +17,7 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 	fs.Uint64Var(&cfg.Gas, "gas", 1_000_000_000, "gas per block")
 	workers := fs.String("workers", "1,2", "comma-separated `counts` of workers")
 	cfg.Predict.Flag(fs)
+	adaptive := fs.Bool("adaptive", true, adaptiveUsage)
 	fs.IntVar(&cfg.Rounds, "rounds", 5, "rounds; medians count")
 	fs.StringVar(&cfg.Artifacts, "artifacts", "node_modules", "`folder` of npm packages; the uniswap workloads need @uniswap/v3-core 1.0.1 in it")
 	simulate := fs.String("simulate", "4,8,16,32,64", "comma-separated `counts` of workers to reckon the speed-up for that the block's dependencies allow (empty: none; not with --amsterdam)")
@@ -35,6 +36,7 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 				return err
 			}
 		}
+		cfg.Schedule = schedule(*adaptive)
 		if err := cfg.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", err, errUsage)
 		}

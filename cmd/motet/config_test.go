@@ -33,7 +33,7 @@ func changedSettings(t *testing.T) map[string]string {
 		"http.public-url": "https://a.example/rpc", "http.addr": "0.0.0.0", "http.port": "7",
 		"datadir": filepath.Join(t.TempDir(), "a \"quoted\" … 'name'"), "chain-id": "7", "accounts": "7", "balance": "7",
 		"mnemonic": "legal winner thank year wave sausage worth useful legal winner thank yellow",
-		"genesis":  "a\tgenesis.json", "gas-limit": "7000000", "workers": "77", "executor": "serial", "predict": "static",
+		"genesis":  "a\tgenesis.json", "gas-limit": "7000000", "workers": "77", "executor": "serial", "predict": "static", "adaptive": "false",
 		"l1": "off", "l1.beacon": "http://127.0.0.1:77", "l1.key-file": "key", "l1.block-time": "7s",
 		"nats": "nats://127.0.0.1:7", "nats.listen": "127.0.0.1:7", "nats.monitor": "http://127.0.0.1:7", "nats.access-lists": "7", "postgres": "postgres://127.0.0.1:7/motet",
 		"ready-file": filepath.Join(t.TempDir(), "ready.json"),

@@ -318,7 +318,7 @@ func (n *node) executor() (executor.Executor, error) {
 	if err := predictor.Register(n.registry); err != nil {
 		return nil, fmt.Errorf("register the metrics of predictions: %w", err)
 	}
-	return executor.NewParallel(executor.Config{Workers: n.cfg.workers, Warm: true, Predict: predictor}), nil
+	return executor.NewParallel(executor.Config{Workers: n.cfg.workers, Warm: true, Schedule: schedule(n.cfg.adaptive), Predict: predictor}), nil
 }
 
 // loadTrustedSetup computes what KZG proofs are checked with. It takes seconds, for

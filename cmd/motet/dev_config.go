@@ -64,6 +64,7 @@ type devConfig struct {
 	workers  int
 	executor string
 	predict  predict.Sources
+	adaptive bool
 
 	l1        string
 	l1Beacon  string
@@ -100,6 +101,7 @@ func (c *devConfig) register(fs *flag.FlagSet) {
 	fs.IntVar(&c.workers, "workers", runtime.GOMAXPROCS(0), "workers of the parallel executor")
 	fs.StringVar(&c.executor, "executor", "parallel", "parallel or serial")
 	c.predict.Flag(fs)
+	fs.BoolVar(&c.adaptive, "adaptive", true, adaptiveUsage)
 	fs.StringVar(&c.l1, "l1", "embedded", "embedded, off, or the `URL` of an L1 node")
 	fs.StringVar(&c.l1Beacon, "l1.beacon", "", "`URL` of the L1's beacon API (empty: the L1's own)")
 	fs.StringVar(&c.l1KeyFile, "l1.key-file", "", "`file` with the batcher's L1 key in hex (empty: a known dev key; dev L1s only)")

@@ -9,11 +9,23 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/motet-evm/motet/executor"
 )
 
 // envName is the environment variable that a flag reads.
 func envName(flagName string) string {
 	return "MOTET_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(flagName))
+}
+
+const adaptiveUsage = "where conflicts rule and nothing is predicted, run serially for a while (false: speculate whatever is lost)"
+
+// schedule is when the parallel executor speculates.
+func schedule(adaptive bool) executor.Schedule {
+	if adaptive {
+		return executor.WherePays
+	}
+	return executor.Throughout
 }
 
 // noArgs refuses positional arguments where a command takes none.

@@ -22,11 +22,12 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 	var cfg replay.Config
 	fs.IntVar(&cfg.Workers, "workers", runtime.GOMAXPROCS(0), "workers of the parallel executor")
 	cfg.Predict.Flag(fs)
+	adaptive := fs.Bool("adaptive", true, adaptiveUsage)
 	fs.StringVar(&cfg.Executor, "executor", replay.Both, "both, parallel or serial")
-	fs.IntVar(&cfg.Rounds, "rounds", 1, "times each block is run; medians count")
+	fs.IntVar(&cfg.Rounds, "rounds", 1, "rounds for each block; medians count")
 	asJSON := fs.Bool("json", false, "one JSON object a line")
 	return func(ctx context.Context, io streams, paths []string) error {
-		cfg.Paths = paths
+		cfg.Paths, cfg.Schedule = paths, schedule(*adaptive)
 		if err := cfg.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", err, errUsage)
 		}
@@ -46,8 +47,13 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 			if r.Fallback != "" {
 				note = "  serial: " + r.Fallback
 			}
-			fmt.Fprintf(io.out, "block %-9d %4d txs %10d gas  geth %7.2f ms  serial %7.2f ms  parallel %7.2f ms  by list %7.2f ms  %s%s\n",
-				r.Number, r.Transactions, r.GasUsed, r.GethSerialS*1e3, r.SerialS*1e3, r.ParallelS*1e3, r.AlongS*1e3, verdict, note)
+			cpu := "-" // too short to tell
+			if r.CPUVsSerial > 0 {
+				cpu = fmt.Sprintf("%.2fx", r.CPUVsSerial)
+			}
+			fmt.Fprintf(io.out, "block %-9d %4d txs %10d gas  geth %7.2f ms  serial %7.2f ms  parallel %7.2f ms  by list %7.2f ms  cpu %6s  ideal %5.2fx  of ideal %4.0f%%  %s%s\n",
+				r.Number, r.Transactions, r.GasUsed, r.GethSerialS*1e3, r.SerialS*1e3, r.ParallelS*1e3, r.AlongS*1e3,
+				cpu, r.Ideal, r.FractionOfIdeal*100, verdict, note)
 		})
 		if err != nil {
 			return err
@@ -55,8 +61,9 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 		if *asJSON {
 			printJSON(io.out, sum)
 		} else {
-			fmt.Fprintf(io.out, "%d blocks, %d ok, %d failed; geometric means: %.2fx geth's serial processor, %.2fx our serial executor; along their access lists %.2fx geth's; dependencies allow %.2fx our serial executor\n",
-				sum.Blocks, sum.OK, sum.Failed, sum.GeoMeanGeth, sum.GeoMeanSerial, sum.GeoMeanAlong, sum.GeoMeanIdeal)
+			fmt.Fprintf(io.out, "%d blocks, %d ok, %d failed; geometric means: %.2fx geth's serial processor, %.2fx our serial executor; along their access lists %.2fx geth's; dependencies allow %.2fx our serial executor, of ideal %.0f%%; in total: cpu %.2fx our serial executor's, other processes used %.2f cores\n",
+				sum.Blocks, sum.OK, sum.Failed, sum.GeoMeanGeth, sum.GeoMeanSerial, sum.GeoMeanAlong, sum.GeoMeanIdeal,
+				sum.GeoMeanFraction*100, sum.CPUVsSerial, sum.OthersCores)
 		}
 		if sum.Failed > 0 {
 			return fmt.Errorf("%d of %d blocks differ: %w", sum.Failed, sum.Blocks, errMismatch)

@@ -31,6 +31,7 @@ type verifierConfig struct {
 	timeout                  time.Duration
 	workers                  int
 	predict                  predict.Sources
+	adaptive                 bool
 	json                     bool
 }
 
@@ -45,6 +46,7 @@ func (c *verifierConfig) register(fs *flag.FlagSet) {
 	fs.DurationVar(&c.timeout, "timeout", 0, "with --until-safe: give up after this time (0: never)")
 	fs.IntVar(&c.workers, "workers", runtime.GOMAXPROCS(0), "workers of the parallel executor")
 	c.predict.Flag(fs)
+	fs.BoolVar(&c.adaptive, "adaptive", true, adaptiveUsage)
 	fs.BoolVar(&c.json, "json", false, "one JSON object a block")
 }
 
@@ -131,7 +133,7 @@ func assembleVerifier(ctx context.Context, cfg *verifierConfig, io streams, g *s
 	g.Defer("chain", c.Close)
 	reader := l1bridge.NewReader(client, l1bridge.ReaderConfig{Inbox: rollup.Inbox, ConfirmationDepth: rollup.ConfirmationDepth})
 	rep, err := replica.New(replica.Config{Build: true, Checkpoint: checkpointPath(cfg.datadir)}, replica.Deps{
-		Rollup: rollup, L1: reader, Chain: c, Executor: executor.NewParallel(executor.Config{Workers: cfg.workers, Warm: true, Predict: predict.New(cfg.predict)}), Log: log,
+		Rollup: rollup, L1: reader, Chain: c, Executor: executor.NewParallel(executor.Config{Workers: cfg.workers, Warm: true, Schedule: schedule(cfg.adaptive), Predict: predict.New(cfg.predict)}), Log: log,
 	})
 	if err != nil {
 		return fmt.Errorf("make the replica: %w", err)

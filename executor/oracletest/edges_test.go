@@ -220,15 +220,8 @@ func TestDelegationFlips(t *testing.T) {
 				at := m.w.eoas[who]
 				d := m.pay(g, m.w.eoas[3+i%4], at, common.Big1, long[:2+i%7]...)
 				d.typ = types.SetCodeTxType
-				auth := types.SetCodeAuthorization{
-					Address: pick(&choices{rest: []byte{byte(i * 7)}}, []common.Address{m.w.knives[0], {}, m.w.knives[1], m.w.eoas[1], common.BytesToAddress([]byte{4})}),
-					Nonce:   g.db.GetNonce(at),
-				}
-				signed, err := types.SignSetCode(m.w.keys[who], auth)
-				if err != nil {
-					t.Fatal(err)
-				}
-				d.auths, d.gas = append(d.auths, signed), d.gas+100_000
+				code := pick(&choices{rest: []byte{byte(i * 7)}}, []common.Address{m.w.knives[0], {}, m.w.knives[1], m.w.eoas[1], common.BytesToAddress([]byte{4})})
+				d.auths, d.gas = append(d.auths, m.authorize(g, who, code)), d.gas+100_000
 				m.submit(g, d)
 				m.submit(g, m.pay(g, m.w.eoas[7], at, common.Big0, long...))
 				if i%3 == 0 {
@@ -240,6 +233,16 @@ func TestDelegationFlips(t *testing.T) {
 			t.Fatalf("only %d included, first skip %+v", len(b.included), b.skipped)
 		}
 	}
+}
+
+// authorize has a rich account let code act for it.
+func (m *made) authorize(g *generator, who int, code common.Address) types.SetCodeAuthorization {
+	m.t.Helper()
+	signed, err := types.SignSetCode(m.w.keys[who], types.SetCodeAuthorization{Address: code, Nonce: g.db.GetNonce(m.w.eoas[who])})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return signed
 }
 
 // TestRebirthOrders creates a contract at one address twice, uses it, destroys
@@ -351,6 +354,15 @@ var storms = []storm{
 		code := append(append([]byte{0x73}, m.w.eoas[9].Bytes()...), 0xff) // destroys itself at once
 		m.submit(g, m.pay(g, m.w.eoas[i%9], m.w.knives[1], common.Big0, sized([]byte{opCreate2, 1, byte(i)}, code)...))
 	}},
+	{name: "authorities", fill: func(m *made, g *generator, i int) {
+		// One of a few accounts, of which each is the next transaction's sender, has other
+		// code act for it each time, and is called.
+		next := (i + 1) % 4
+		d := m.pay(g, m.w.eoas[i%4], m.w.eoas[next], common.Big0, opIncrement, byte(i%3), opSave, 5)
+		d.typ, d.gas = types.SetCodeTxType, d.gas+params.CallNewAccountGas
+		d.auths = append(d.auths, m.authorize(g, next, m.w.knives[i%6]))
+		m.submit(g, d)
+	}},
 	{name: "late readers of a hot slot", fill: func(m *made, g *generator, i int) {
 		m.submit(g, m.pay(g, m.w.eoas[i%10], m.w.knives[5], common.Big0, opLoadRun, 5, opIncrementOwn, 1, opIncrement, byte(i%5)))
 	}},
@@ -379,7 +391,7 @@ func TestStorms(t *testing.T) {
 					s.fill(m, g, i)
 				}
 			})
-			for _, schedule := range []executor.Schedule{executor.WherePays, executor.Always, executor.Backwards} {
+			for _, schedule := range []executor.Schedule{executor.WherePays, executor.Throughout, executor.Always, executor.Backwards} {
 				for _, workers := range []int{1, 2, 4, 8} {
 					stats := m.stats(b, executor.Config{Workers: workers, Schedule: schedule})
 					t.Logf("schedule %d, %d workers: %+v", schedule, workers, stats)

@@ -16,6 +16,7 @@ func engines() []engine {
 		executor.Config{Workers: 2, Warm: true},
 		executor.Config{Workers: 4},
 		executor.Config{Workers: 16},
+		executor.Config{Workers: 3, Schedule: executor.Throughout, Warm: true},
 		executor.Config{Workers: 1, Schedule: executor.Always},
 		executor.Config{Workers: 4, Schedule: executor.Always},
 		executor.Config{Workers: 1, Schedule: executor.Backwards},
@@ -23,6 +24,7 @@ func engines() []engine {
 	)...)
 	return append(list, predicting(
 		executor.Config{Workers: 2},
+		executor.Config{Workers: 2, Schedule: executor.Throughout},
 		executor.Config{Workers: 4, Schedule: executor.Always, Warm: true},
 		executor.Config{Workers: 2, Schedule: executor.Backwards},
 	)...)
@@ -33,7 +35,7 @@ func engines() []engine {
 func everyEngine() []engine {
 	list := append(named(executor.NewSerial(executor.Config{}), executor.Config{}, "serial"),
 		named(executor.NewSerial(executor.Config{Warm: true}), executor.Config{Warm: true}, "serial")...)
-	for _, schedule := range []executor.Schedule{executor.WherePays, executor.Always, executor.Backwards} {
+	for _, schedule := range []executor.Schedule{executor.WherePays, executor.Throughout, executor.Always, executor.Backwards} {
 		for _, workers := range []int{1, 2, 4, 8} {
 			warm := workers == 2 || workers == 8
 			list = append(list, parallel(executor.Config{Workers: workers, Schedule: schedule, Warm: warm})...)

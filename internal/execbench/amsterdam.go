@@ -21,6 +21,7 @@ import (
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/internal/chain"
+	"github.com/motet-evm/motet/internal/timing"
 )
 
 // AmsterdamResult is one workload at one worker count under the rules of
@@ -97,12 +98,12 @@ func measureAmsterdam(ctx context.Context, c Config, name string, report func(Am
 	if err != nil {
 		return err
 	}
-	p, err := newPeers(ctx, s, c.Workers)
+	p, err := newPeers(ctx, s, c)
 	if err != nil {
 		return err
 	}
 	defer p.close()
-	rounds, err := calmest(c.Rounds, func() (peerRound, error) { return p.round(ctx) }, func(r peerRound) float64 { return r.others })
+	rounds, err := timing.Calmest(c.Rounds, func() (peerRound, error) { return p.round(ctx) }, func(r peerRound) float64 { return r.others })
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ type peers struct {
 	block               *types.Block
 }
 
-func newPeers(ctx context.Context, s *scenario, workers []int) (p *peers, err error) {
+func newPeers(ctx context.Context, s *scenario, c Config) (p *peers, err error) {
 	p = new(peers)
 	defer func() {
 		if err != nil {
@@ -141,7 +142,7 @@ func newPeers(ctx context.Context, s *scenario, workers []int) (p *peers, err er
 	p.states = state.NewDatabase(p.serially.TrieDB(), p.serially.CodeDB())
 	s.parent = p.serially.Genesis().Header()
 	s.header.ParentHash = s.parent.Hash()
-	if p.bench, err = newBench(ctx, s, workers, 0); err != nil {
+	if p.bench, err = newBench(ctx, s, c); err != nil {
 		return nil, err
 	}
 	if err := p.agree(ctx); err != nil {
@@ -245,7 +246,7 @@ type made struct {
 }
 
 func (p *peers) round(ctx context.Context) (r peerRound, err error) {
-	others := watchOthers()
+	others := timing.WatchOthers()
 	db := p.warm.Copy()
 	if r.geth, err = timed(func() error { _, err := p.runGeth(ctx, db, nil); return err }); err != nil {
 		return r, err
@@ -266,7 +267,7 @@ func (p *peers) round(ctx context.Context) (r peerRound, err error) {
 		}
 		r.parallel = append(r.parallel, m)
 	}
-	r.others = others.cores()
+	r.others = others().Cores()
 	return r, nil
 }
 

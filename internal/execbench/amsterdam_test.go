@@ -69,7 +69,7 @@ func TestGethChecks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newPeers(t.Context(), s, []int{1})
+	p, err := newPeers(t.Context(), s, Config{Workers: []int{1}})
 	if err != nil {
 		t.Fatal(err)
 	}

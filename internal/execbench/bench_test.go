@@ -73,7 +73,7 @@ func BenchmarkSchedules(b *testing.B) {
 		executor.Config
 	}{
 		{"speculating-1/serial", executor.Config{Workers: 1, Schedule: executor.Always}},
-		{"speculating-2/serial", executor.Config{Workers: 2, Schedule: executor.Always}},
+		{"speculating-2/serial", executor.Config{Workers: 2, Schedule: executor.Throughout}},
 		{"adaptive-2/serial", executor.Config{Workers: 2}},
 	}
 	for _, name := range []string{"transfers", "erc20-mixed", "amm", "erc20-hot", "amm-one-pool", "conflict-bomb"} {

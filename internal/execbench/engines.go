@@ -30,13 +30,13 @@ type bench struct {
 	list   *bal.BlockAccessList // that the block leaves
 }
 
-func newBench(ctx context.Context, s *scenario, workers []int, sources predict.Sources) (*bench, error) {
+func newBench(ctx context.Context, s *scenario, c Config) (*bench, error) {
 	b := &bench{
 		s:      s,
 		serial: executor.NewSerial(executor.Config{Warm: true}),
 	}
-	for _, n := range workers {
-		b.parallel = append(b.parallel, executor.NewParallel(executor.Config{Workers: n, Warm: true, Predict: predict.New(sources)}))
+	for _, n := range c.Workers {
+		b.parallel = append(b.parallel, executor.NewParallel(executor.Config{Workers: n, Warm: true, Schedule: c.Schedule, Predict: predict.New(c.Predict)}))
 	}
 	for _, tx := range s.txs {
 		tx.Hash() // is cached from here on, as it is after admission

@@ -156,6 +156,31 @@ func TestGraphs(t *testing.T) {
 	}
 }
 
+// TestAdaptive: where one location rules the block, the executor goes on serially, but
+// not if it is to speculate throughout.
+func TestAdaptive(t *testing.T) {
+	b := newTestBench(t, "erc20-hot", 100_000_000)
+	for _, sources := range []predict.Sources{0, predict.AllSources} {
+		for _, schedule := range []executor.Schedule{executor.WherePays, executor.Throughout} {
+			e := executor.NewParallel(executor.Config{Workers: 4, Schedule: schedule, Predict: predict.New(sources)})
+			adaptive, gaveUp := schedule == executor.WherePays, false
+			for tries := 0; tries < 3 || adaptive && !gaveUp && tries < 20; tries++ { // a busy machine may lack the second worker
+				open, _, err := b.runOurs(t.Context(), e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := open.Finish(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+				gaveUp = gaveUp || len(open.Report().Solos) > 0
+			}
+			if gaveUp != adaptive {
+				t.Errorf("schedule %d, predictions from %v: gave up: %v", schedule, &sources, gaveUp)
+			}
+		}
+	}
+}
+
 // TestPredictions: where neighbours conflict and others do not, each source of
 // predictions saves nearly all executions that would be lost and nearly all
 // serial stretches; without one, or where it knows nothing, the executor gives up.
@@ -236,7 +261,7 @@ func newTestBench(t *testing.T, name string, gas uint64) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := newBench(t.Context(), s, []int{1}, predict.AllSources)
+	b, err := newBench(t.Context(), s, Config{Workers: []int{1}, Predict: predict.AllSources})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +308,7 @@ func TestFailedCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.state.Accounts[address("token", 0)].Storage[balanceSlot(address("from", 3))] = common.Hash{}
-	b, err := newBench(t.Context(), s, []int{1}, predict.AllSources)
+	b, err := newBench(t.Context(), s, Config{Workers: []int{1}, Predict: predict.AllSources})
 	if err != nil {
 		t.Fatal(err)
 	}

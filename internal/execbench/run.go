@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/executor/predict"
 )
 
@@ -21,6 +22,8 @@ type Config struct {
 	Workers []int
 	// Predict is what the parallel executor predicts conflicts from.
 	Predict predict.Sources
+	// Schedule is when it speculates.
+	Schedule executor.Schedule
 	// Rounds is how many runs of each engine count; medians are reported. Rounds
 	// in which other processes keep the machine busy are repeated, up to twice.
 	Rounds int
@@ -150,7 +153,7 @@ func measure(ctx context.Context, c Config, name string, report func(Result)) er
 	if err != nil {
 		return err
 	}
-	b, err := newBench(ctx, s, c.Workers, c.Predict)
+	b, err := newBench(ctx, s, c)
 	if err != nil {
 		return err
 	}

@@ -1,16 +1,14 @@
 package execbench
 
 import (
-	"cmp"
 	"context"
-	"runtime"
 	"slices"
-	"time"
 
 	"github.com/ethereum/go-ethereum/core/types/bal"
 
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/executor/report"
+	"github.com/motet-evm/motet/internal/timing"
 )
 
 // sample is one timed run.
@@ -29,37 +27,14 @@ type round struct {
 	others                     float64  // cores that other processes used meanwhile
 }
 
-// calmest runs rounds until n of them were left in peace, or at most three times
-// as many, and returns the n least disturbed. A round tells how many cores other
-// processes used meanwhile.
-func calmest[R any](n int, run func() (R, error), others func(R) float64) ([]R, error) {
-	var rounds []R
-	quiet := 0
-	for range 3 * n {
-		r, err := run()
-		if err != nil {
-			return nil, err
-		}
-		rounds = append(rounds, r)
-		if others(r) <= quietCores() {
-			quiet++
-		}
-		if quiet == n {
-			break
-		}
-	}
-	slices.SortStableFunc(rounds, func(x, y R) int { return cmp.Compare(others(x), others(y)) })
-	return rounds[:n], nil
-}
-
 func (b *bench) measure(ctx context.Context, n int) (err error) {
-	b.rounds, err = calmest(n, func() (round, error) { return b.round(ctx) }, func(r round) float64 { return r.others })
+	b.rounds, err = timing.Calmest(n, func() (round, error) { return b.round(ctx) }, func(r round) float64 { return r.others })
 	return err
 }
 
 // round runs every engine once.
 func (b *bench) round(ctx context.Context) (r round, err error) {
-	others := watchOthers()
+	others := timing.WatchOthers()
 	db := b.warm.Copy()
 	if r.geth, err = timed(func() error { _, err := b.runGeth(ctx, db, nil); return err }); err != nil {
 		return r, err
@@ -86,7 +61,7 @@ func (b *bench) round(ctx context.Context) (r round, err error) {
 		}
 		r.along = append(r.along, s)
 	}
-	r.others = others.cores()
+	r.others = others().Cores()
 	return r, nil
 }
 
@@ -111,12 +86,8 @@ func (b *bench) timeOurs(ctx context.Context, e executor.Executor, list *bal.Blo
 	return s, err
 }
 
-// timed runs f after a collection, so that no engine pays for another's waste.
 func timed(f func() error) (s sample, err error) {
-	runtime.GC()
-	before, start := processorTime(), time.Now()
-	err = f()
-	s.wall, s.cpu = time.Since(start).Seconds(), (processorTime() - before).Seconds()
+	s.wall, s.cpu, err = timing.Measure(f)
 	return s, err
 }
 

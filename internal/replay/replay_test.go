@@ -2,20 +2,24 @@ package replay
 
 import (
 	"context"
+	"math"
 	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/motet-evm/motet/executor/predict"
 	"github.com/motet-evm/motet/internal/testkit/fixtures"
+	"github.com/motet-evm/motet/internal/timing"
 )
 
 // TestGethOnMainnet shows that the recordings are read rightly: geth gets what
@@ -147,15 +151,65 @@ func TestRun(t *testing.T) {
 		if !r.OK {
 			t.Errorf("block %d: %s", r.Number, r.Mismatch)
 		}
-		if r.Transactions > 0 && (r.Executions < r.Transactions || r.GethSerialS <= 0 || r.SerialS <= 0 || r.ParallelS <= 0 || r.AlongS <= 0 || r.Ideal < 1 || r.Ideal > 3) {
+		if r.Transactions > 0 && (r.Executions < r.Transactions || r.GethSerialS <= 0 || r.SerialS <= 0 || r.ParallelS <= 0 || r.AlongS <= 0 || r.Ideal < 1 || r.Ideal > 3 ||
+			r.CPUS <= 0 || r.GethCPUS <= 0 || r.SerialCPUS <= 0 || math.Abs(r.FractionOfIdeal-r.SerialS/r.ParallelS/r.Ideal) > 1e-9) {
 			t.Errorf("%+v is incomplete", r)
 		}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seen != 67 || sum.Blocks != 67 || sum.OK != 67 || sum.Failed != 0 || !sum.Summary || sum.GeoMeanGeth <= 0 || sum.GeoMeanSerial <= 0 || sum.GeoMeanAlong <= 0 || sum.GeoMeanIdeal <= 1 {
+	if seen != 67 || sum.Blocks != 67 || sum.OK != 67 || sum.Failed != 0 || !sum.Summary || sum.GeoMeanGeth <= 0 || sum.GeoMeanSerial <= 0 || sum.GeoMeanAlong <= 0 || sum.GeoMeanIdeal <= 1 ||
+		sum.GeoMeanFraction <= 0 || sum.CPUVsSerial < 0.3 || sum.CPUVsSerial > 5 {
 		t.Errorf("%d blocks seen: %+v", seen, sum)
+	}
+}
+
+// TestSummary: means are of the blocks, processor time and disturbance of all together.
+func TestSummary(t *testing.T) {
+	var sum tally
+	for _, r := range []measured{
+		{
+			BlockResult: BlockResult{OK: true, Transactions: 1, SerialS: 2, ParallelS: 1, FractionOfIdeal: 1, CPUS: 1, SerialCPUS: 2},
+			others:      timing.Others{Used: -time.Second, Span: 5 * time.Second},
+		},
+		{
+			BlockResult: BlockResult{OK: true, Transactions: 1, SerialS: 1, ParallelS: 2, FractionOfIdeal: 0.25, CPUS: 11, SerialCPUS: 6},
+			others:      timing.Others{Used: 2 * time.Second, Span: 5 * time.Second},
+		},
+	} {
+		sum.add(r)
+	}
+	if got := sum.sum(); math.Abs(got.GeoMeanFraction-0.5) > 1e-9 || got.CPUVsSerial != 1.5 || got.OthersCores != 0.1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestProcessorTime: the ratio is that of the work, and of a block that is too short
+// there is none.
+func TestProcessorTime(t *testing.T) {
+	block, err := new(loader).load(filepath.Join(fixtures.Dir(t, "mainnet"), "blocks", "46147.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, work := range []int{0, 100_000} {
+		r := newRunner(Config{Workers: 2, Rounds: 2})
+		for i, e := range r.engines {
+			times := map[string]int{Serial: 1, Parallel: 2}[e.name]
+			r.engines[i].exec = func(ctx context.Context, b *recordedBlock) (*execution, error) {
+				for range work * times {
+					crypto.Keccak256(b.header.Extra)
+				}
+				return e.exec(ctx, b)
+			}
+		}
+		got, err := r.block(t.Context(), block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (work > 0) != (got.CPUVsSerial > 1.3 && got.CPUVsSerial < 3) || work == 0 && got.CPUVsSerial != 0 || got.others.Span <= 0 {
+			t.Errorf("%d hashes: %+v", work, got)
+		}
 	}
 }
 

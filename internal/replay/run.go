@@ -7,12 +7,12 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"time"
 
 	"github.com/ethereum/go-ethereum/crypto/kzg4844"
 
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/executor/predict"
+	"github.com/motet-evm/motet/internal/timing"
 )
 
 // Choices of Config.Executor.
@@ -33,7 +33,10 @@ type Config struct {
 	Executor string
 	// Predict is what the parallel executor predicts conflicts from.
 	Predict predict.Sources
+	// Schedule is when it speculates.
+	Schedule executor.Schedule
 	// Rounds is how often each block is timed; the medians count. Zero means once.
+	// Rounds in which other processes keep the machine busy are repeated, up to twice.
 	Rounds int
 }
 
@@ -54,7 +57,7 @@ func (c *Config) Validate() error {
 }
 
 // BlockResult tells how a block went. Durations are in seconds; zero means that
-// the engine did not run.
+// the engine did not run. Those by the clock are medians.
 type BlockResult struct {
 	Number       uint64  `json:"number"`
 	Transactions int     `json:"transactions"`
@@ -68,10 +71,25 @@ type BlockResult struct {
 	AlongS float64 `json:"along_s"`
 	// Ideal is how many times as fast as one worker as many as there are could be at
 	// best, by gas and by what reads what an earlier transaction wrote.
-	Ideal      float64 `json:"ideal"`
-	Executions int     `json:"executions"`
-	Aborts     int     `json:"aborts"`
-	Fallback   string  `json:"fallback"`
+	Ideal float64 `json:"ideal"`
+	// FractionOfIdeal is how many times as fast as the serial executor the parallel
+	// one was, over Ideal; zero if not both ran.
+	FractionOfIdeal float64 `json:"fraction_of_ideal"`
+	// CPUS is the processor time that the parallel run took on all cores, garbage
+	// collection included; GethCPUS and SerialCPUS are those of the others. They are
+	// means of the rounds: in one alone the system may account some of it too late.
+	CPUS       float64 `json:"cpu_s"`
+	GethCPUS   float64 `json:"geth_cpu_s"`
+	SerialCPUS float64 `json:"serial_cpu_s"`
+	// CPUVsSerial is CPUS over SerialCPUS. It is absent if the rounds together were
+	// too short for it; the summary counts the block all the same.
+	CPUVsSerial float64 `json:"cpu_vs_serial,omitempty"`
+	// OthersCores is how many cores other processes used meanwhile, at least: a round
+	// takes but a few ticks of the clock that tells.
+	OthersCores float64 `json:"others_cores"`
+	Executions  int     `json:"executions"`
+	Aborts      int     `json:"aborts"`
+	Fallback    string  `json:"fallback"`
 	// Mismatch says what differed when OK is false.
 	Mismatch string `json:"mismatch,omitempty"`
 }
@@ -87,8 +105,17 @@ type Summary struct {
 	GeoMeanSerial float64 `json:"geo_mean_vs_serial"`
 	// GeoMeanAlong is that of the parallel executor along the list against geth.
 	GeoMeanAlong float64 `json:"geo_mean_along_vs_geth"`
-	// GeoMeanIdeal is that of what the blocks allow.
-	GeoMeanIdeal float64 `json:"geo_mean_ideal"`
+	// GeoMeanIdeal is that of what the blocks allow, and GeoMeanFraction that of the
+	// fraction of it that was reached.
+	GeoMeanIdeal    float64 `json:"geo_mean_ideal"`
+	GeoMeanFraction float64 `json:"geo_mean_fraction_of_ideal"`
+	// CPUVsSerial is the parallel executor's processor time for all blocks over the
+	// serial executor's. It is no mean of ratios: most blocks are too short for one.
+	CPUVsSerial float64 `json:"cpu_vs_serial"`
+	// OthersCores is how many cores other processes used in all rounds that count,
+	// which together are long enough to tell. Above a tenth of the machine the
+	// durations say little.
+	OthersCores float64 `json:"others_cores"`
 }
 
 // Run replays all blocks that c names and reports each as it is done. A block
@@ -119,7 +146,7 @@ func Run(ctx context.Context, c Config, report func(BlockResult)) (Summary, erro
 			return total.sum(), fmt.Errorf("block %v: %w", block.header.Number, err)
 		}
 		total.add(result)
-		report(result)
+		report(result.BlockResult)
 	}
 	return total.sum(), nil
 }
@@ -127,12 +154,15 @@ func Run(ctx context.Context, c Config, report func(BlockResult)) (Summary, erro
 // tally accumulates a Summary.
 type tally struct {
 	Summary
-	logGeth, logSerial, logAlong, logIdeal float64
-	timedGeth, timedSerial, timedAlong     int
+	logGeth, logSerial, logAlong, logIdeal, logFraction float64
+	timedGeth, timedSerial, timedAlong                  int
+	cpu, serialCPU                                      float64 // seconds
+	others                                              timing.Others
 }
 
-func (t *tally) add(r BlockResult) {
+func (t *tally) add(r measured) {
 	t.Blocks++
+	t.others = t.others.Plus(r.others)
 	if !r.OK {
 		t.Failed++
 		return
@@ -151,7 +181,10 @@ func (t *tally) add(r BlockResult) {
 	}
 	if r.ParallelS > 0 && r.SerialS > 0 {
 		t.logSerial += math.Log(r.SerialS / r.ParallelS)
+		t.logFraction += math.Log(r.FractionOfIdeal)
 		t.timedSerial++
+		t.cpu += r.CPUS
+		t.serialCPU += r.SerialCPUS
 	}
 	if r.AlongS > 0 && r.GethSerialS > 0 {
 		t.logAlong += math.Log(r.GethSerialS / r.AlongS)
@@ -162,11 +195,16 @@ func (t *tally) add(r BlockResult) {
 
 func (t *tally) sum() Summary {
 	s := t.Summary
+	s.OthersCores = t.others.Cores()
 	if t.timedGeth > 0 {
 		s.GeoMeanGeth = math.Exp(t.logGeth / float64(t.timedGeth))
 	}
 	if t.timedSerial > 0 {
 		s.GeoMeanSerial = math.Exp(t.logSerial / float64(t.timedSerial))
+		s.GeoMeanFraction = math.Exp(t.logFraction / float64(t.timedSerial))
+	}
+	if t.serialCPU > 0 {
+		s.CPUVsSerial = t.cpu / t.serialCPU
 	}
 	if t.timedAlong > 0 {
 		s.GeoMeanAlong = math.Exp(t.logAlong / float64(t.timedAlong))
@@ -199,64 +237,121 @@ func newRunner(c Config) *runner {
 			workers = runtime.GOMAXPROCS(0)
 		}
 		r.workers = workers
-		exec := ours(executor.NewParallel(executor.Config{Workers: workers, Predict: predict.New(c.Predict)}))
+		exec := ours(executor.NewParallel(executor.Config{Workers: workers, Schedule: c.Schedule, Predict: predict.New(c.Predict)}))
 		r.engines = append(r.engines, engine{name: Parallel, exec: exec}, engine{name: along, exec: exec})
 	}
 	return r
 }
 
+// shortestCPU is how many seconds of processor time, in all rounds together, either
+// executor must have taken for a ratio of the two. What a thread that is still running
+// on another core took since the kernel's last tick, 1 to 10 ms, is not accounted yet.
+const shortestCPU = 0.02
+
+// sample is one timed run.
+type sample struct{ wall, cpu float64 } // seconds
+
+// round holds a run of every engine, by its name, one right after the other.
+type round struct {
+	samples map[string]sample
+	others  timing.Others
+}
+
+// measured is a result with what the summary needs besides.
+type measured struct {
+	BlockResult
+
+	others timing.Others
+}
+
 // block times the engines in turn, so that a disturbance of the machine hits
 // all of them, and checks the results of the first round.
-func (r *runner) block(ctx context.Context, b *recordedBlock) (BlockResult, error) {
-	var (
-		results = make(map[string]*execution, len(r.engines))
-		samples = make(map[string][]float64, len(r.engines))
-	)
+func (r *runner) block(ctx context.Context, b *recordedBlock) (measured, error) {
 	if b.config.IsCancun(b.header.Number, b.header.Time) {
 		// What the first check of a KZG proof computes for all others, which takes
 		// seconds, is no part of a block.
 		if err := kzg4844.UseCKZG(false); err != nil {
-			return BlockResult{}, fmt.Errorf("load the trusted setup of KZG: %w", err)
+			return measured{}, fmt.Errorf("load the trusted setup of KZG: %w", err)
 		}
 	}
-	for range r.rounds {
-		for _, e := range r.engines {
-			if b.list = nil; e.name == along {
-				if results[Parallel].refused != nil {
-					continue
-				}
-				b.list = results[Parallel].accesses()
-			}
-			runtime.GC()
-			start := time.Now()
-			done, err := e.exec(ctx, b)
-			if err != nil {
-				return BlockResult{}, fmt.Errorf("%s: %w", e.name, err)
-			}
-			samples[e.name] = append(samples[e.name], time.Since(start).Seconds())
-			if results[e.name] == nil {
-				results[e.name] = done
-			}
-		}
+	results := make(map[string]*execution, len(r.engines))
+	rounds, err := timing.Calmest(r.rounds,
+		func() (round, error) { return r.round(ctx, b, results) },
+		func(r round) float64 { return r.others.AtLeast() })
+	if err != nil {
+		return measured{}, err
 	}
 	result := BlockResult{
 		Number:       b.header.Number.Uint64(),
 		Transactions: len(b.txs),
 		GasUsed:      results[gethName].gasUsed,
-		GethSerialS:  median(samples[gethName]),
-		SerialS:      median(samples[Serial]),
-		ParallelS:    median(samples[Parallel]),
-		AlongS:       median(samples[along]),
+		OthersCores:  median(rounds, func(r round) float64 { return r.others.AtLeast() }),
 	}
+	result.GethSerialS, result.GethCPUS = typical(rounds, gethName)
+	result.SerialS, result.SerialCPUS = typical(rounds, Serial)
+	result.ParallelS, result.CPUS = typical(rounds, Parallel)
+	result.AlongS, _ = typical(rounds, along)
 	if p := results[Parallel]; p != nil {
 		result.Executions, result.Aborts, result.Fallback = p.stats.Executions, p.stats.Aborts, p.stats.Fallback
 		result.Ideal = ideal(p.gasUsed, p.critical, r.workers)
+	}
+	if result.SerialS > 0 && result.ParallelS > 0 {
+		result.FractionOfIdeal = result.SerialS / result.ParallelS / result.Ideal
+		if min(result.SerialCPUS, result.CPUS)*float64(len(rounds)) >= shortestCPU {
+			result.CPUVsSerial = result.CPUS / result.SerialCPUS
+		}
 	}
 	if err := check(ctx, b, results); err != nil {
 		result.Mismatch = err.Error()
 	}
 	result.OK = result.Mismatch == ""
-	return result, nil
+	m := measured{BlockResult: result}
+	for _, round := range rounds {
+		m.others = m.others.Plus(round.others)
+	}
+	return m, nil
+}
+
+// round runs every engine once; results get what they make of the block if there is
+// nothing yet.
+func (r *runner) round(ctx context.Context, b *recordedBlock, results map[string]*execution) (round, error) {
+	done := round{samples: make(map[string]sample, len(r.engines))}
+	others := timing.WatchOthers()
+	for _, e := range r.engines {
+		if b.list = nil; e.name == along {
+			if results[Parallel].refused != nil {
+				continue
+			}
+			b.list = results[Parallel].accesses()
+		}
+		var (
+			s      sample
+			result *execution
+			err    error
+		)
+		s.wall, s.cpu, err = timing.Measure(func() (err error) {
+			result, err = e.exec(ctx, b)
+			return err
+		})
+		if err != nil {
+			return done, fmt.Errorf("%s: %w", e.name, err)
+		}
+		done.samples[e.name] = s
+		if results[e.name] == nil {
+			results[e.name] = result
+		}
+	}
+	done.others = others()
+	return done, nil
+}
+
+// typical returns the median wall time and the mean processor time of an engine,
+// zero if it did not run.
+func typical(rounds []round, name string) (wall, cpu float64) {
+	for _, r := range rounds {
+		cpu += r.samples[name].cpu / float64(len(rounds))
+	}
+	return median(rounds, func(r round) float64 { return r.samples[name].wall }), cpu
 }
 
 func ideal(gas, critical uint64, workers int) float64 {
@@ -266,10 +361,11 @@ func ideal(gas, critical uint64, workers int) float64 {
 	return float64(gas) / max(float64(gas)/float64(workers), float64(critical))
 }
 
-func median(samples []float64) float64 {
-	if len(samples) == 0 {
-		return 0
+func median(rounds []round, of func(round) float64) float64 {
+	samples := make([]float64, len(rounds))
+	for i, r := range rounds {
+		samples[i] = of(r)
 	}
-	sorted := slices.Sorted(slices.Values(samples))
-	return sorted[len(sorted)/2]
+	slices.Sort(samples)
+	return samples[len(samples)/2]
 }
