@@ -274,4 +274,19 @@ var mutants = []mutant{
 		file: "block.go", old: " && l.state.deployed <= maxDeployed", new: "",
 		pkg: "", run: "^TestEVMOutlivesBlocks$",
 	},
+	{
+		name: "every memory has the same seeds",
+		file: "table.go", old: "seeds{rand.Uint64() | 1, rand.Uint64() | 1, rand.Uint64() | 1, rand.Uint64() | 1}", new: "seeds{rand.Uint64()&0 + 0x9e3779b97f4a7c15, 0xd1b54a32d192ed03, 0x8cb92ba72f3d8dd7, 0xabc98388fb8fac03}",
+		pkg: "", run: "^TestGrindingDoesNotCarryOver$",
+	},
+	{
+		name: "the end of an address is not hashed",
+		file: "table.go", old: "^z, s[2])", new: "^z&0, s[2])",
+		pkg: "", run: "^TestGroundKeysSpread$",
+	},
+	{
+		name: "a receipt is made for each transaction",
+		file: "receipt.go", old: "const few = 64", new: "const few = 1",
+		pkg: "", run: "^TestCallsAllocate$",
+	},
 }
