@@ -62,10 +62,10 @@ func (s *inert) GetStateAndCommittedState(common.Address, common.Hash) (current,
 func (s *inert) Prepare(params.Rules, common.Address, common.Address, *common.Address, []common.Address, types.AccessList) {
 }
 
-func (s *inert) GetNonce(common.Address) uint64                             { return 0 }
-func (s *inert) SetNonce(common.Address, uint64, tracing.NonceChangeReason) {}
-func (s *inert) Exist(common.Address) bool                                  { return true }
-func (s *inert) GetState(common.Address, common.Hash) (value common.Hash)   { return value }
+func (s *inert) GetNonce(common.Address) uint64                                     { return 0 }
+func (s *inert) SetNonce(common.Address, uint64, tracing.NonceChangeReason)         {}
+func (s *inert) Exist(common.Address) bool                                          { return true }
+func (s *inert) GetState(common.Address, common.Hash) (value common.Hash)           { return value }
 func (s *inert) SetState(_ common.Address, _, _ common.Hash) (previous common.Hash) { return previous }
 
 func (s *inert) SlotInAccessList(common.Address, common.Hash) (address, slot bool) {
