@@ -16,9 +16,11 @@ build: ## build bin/motet
 dev: build ## build and run the whole pipeline on embedded defaults
 	./bin/motet dev $(ARGS)
 
-test: test-deps build ## install what the tests need if it is missing, then run them all
+test: test-deps build ## install what the tests need if it is missing, then run them all, and those of executor and pool under the race detector
 	$(GO) vet $(PKGS)
 	$(GO) test -count=1 -timeout 20m -p 2 $(PKGS) # the cache does not see that a binary under test changed
+	$(GO) test -race -short -count=1 ./executor ./executor/blockstm ./executor/predict ./mempool # make race does more
+	$(GO) test -race -short -count=1 -run '^TestBlocks$$/^osaka$$' ./executor/oracletest
 
 test-deps: ## Debian packages and npm tools for the tests (Postgres, anvil, cast, solc)
 	@./test/install.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks: a Postgres server (its
-# binaries only; the tests run private clusters), and anvil, cast and solc from npm.
+# binaries only; the tests run private clusters), a C compiler for the race detector,
+# and anvil, cast and solc from npm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +15,10 @@ apt_install() {
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$@"
 }
 
+if ! command -v gcc >/dev/null; then
+  command -v apt-get >/dev/null || { echo "install a C compiler: Go's race detector needs one" >&2; exit 1; }
+  apt_install gcc libc6-dev
+fi
 if ! have_initdb; then
   command -v apt-get >/dev/null || { echo "install Postgres (initdb) for the index tests" >&2; exit 1; }
   apt_install postgresql
