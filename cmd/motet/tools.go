@@ -24,6 +24,7 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 	cfg.Predict.Flag(fs)
 	adaptive := fs.Bool("adaptive", true, adaptiveUsage)
 	fs.StringVar(&cfg.Executor, "executor", replay.Both, "both, parallel or serial")
+	fs.BoolVar(&cfg.Cold, "cold", false, "begin each run with nothing read and EVMs that have seen no code; a run that is not timed comes first otherwise")
 	fs.IntVar(&cfg.Rounds, "rounds", 1, "rounds for each block; medians count")
 	asJSON := fs.Bool("json", false, "one JSON object a line")
 	return func(ctx context.Context, io streams, paths []string) error {
@@ -51,7 +52,7 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 			if r.CPUVsSerial > 0 {
 				cpu = fmt.Sprintf("%.2fx", r.CPUVsSerial)
 			}
-			fmt.Fprintf(io.out, "block %-9d %4d txs %10d gas  geth %7.2f ms  serial %7.2f ms  parallel %7.2f ms  by list %7.2f ms  cpu %6s  ideal %5.2fx  of ideal %4.0f%%  %s%s\n",
+			fmt.Fprintf(io.out, "block %-9d %4d txs %10d gas  geth %8.3f ms  serial %8.3f ms  parallel %8.3f ms  by list %8.3f ms  cpu %6s  ideal %5.2fx  of ideal %4.0f%%  %s%s\n",
 				r.Number, r.Transactions, r.GasUsed, r.GethSerialS*1e3, r.SerialS*1e3, r.ParallelS*1e3, r.AlongS*1e3,
 				cpu, r.Ideal, r.FractionOfIdeal*100, verdict, note)
 		})

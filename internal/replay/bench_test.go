@@ -71,8 +71,8 @@ func BenchmarkLanes(b *testing.B) {
 		}
 		blocks = append(blocks, block)
 	}
-	serial := executor.NewSerial(executor.Config{})
-	parallel := executor.NewParallel(executor.Config{Workers: 2, Predict: predict.New(predict.AllSources)})
+	serial := executor.NewSerial(executor.Config{Warm: true})
+	parallel := executor.NewParallel(executor.Config{Workers: 2, Warm: true, Predict: predict.New(predict.AllSources)})
 	execute := func(e executor.Executor, r *recordedBlock) (run, finish time.Duration, done *report.Block) {
 		runtime.GC()
 		open, err := e.Open(b.Context(), executor.Env{

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/types/bal"
+	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/trie"
 
 	"github.com/motet-evm/motet"
@@ -30,23 +31,61 @@ type execution struct {
 	refused  error
 }
 
-func execGeth(ctx context.Context, b *recordedBlock) (*execution, error) {
-	db, err := oracle.NewState(b.state)
-	if err != nil {
-		return nil, err
+// geth executes blocks by go-ethereum's serial path.
+type geth struct {
+	cold bool
+
+	// Kept of the last block unless cold: a state that holds all that it reads, and
+	// what executed it, which knows where its code may jump to.
+	block *recordedBlock
+	warm  *state.StateDB
+	evm   *vm.EVM
+}
+
+func (g *geth) prepare(b *recordedBlock) (run, error) {
+	if g.cold {
+		db, err := oracle.NewState(b.state)
+		return func(ctx context.Context) (*execution, error) { return execOn(ctx, b, db, nil) }, err
 	}
-	return execOn(ctx, b, db, nil)
+	if g.block != b {
+		if err := g.warmUp(b); err != nil {
+			return nil, err
+		}
+	}
+	db := g.warm.Copy()
+	return func(ctx context.Context) (*execution, error) {
+		open := oracle.Open(oracle.Env{Config: b.config, Header: b.header, BlockHash: b.blockHash, EVM: g.evm}, db, nil)
+		g.evm = open.EVM()
+		return through(ctx, b, open)
+	}, nil
+}
+
+// warmUp reads all that the block reads.
+func (g *geth) warmUp(b *recordedBlock) (err error) {
+	g.block, g.evm = b, nil
+	if g.warm, err = oracle.NewState(b.state); err != nil {
+		return err
+	}
+	for addr, slots := range b.state.Keys() {
+		g.warm.GetCode(addr)
+		for slot := range slots {
+			g.warm.GetState(addr, slot)
+		}
+	}
+	return g.warm.Error()
 }
 
 // execOn executes b by geth's path on db; keys, if any, collect what changes.
 func execOn(ctx context.Context, b *recordedBlock, db *state.StateDB, keys oracle.Keys) (*execution, error) {
 	env := oracle.Env{Config: b.config, Header: b.header, BlockHash: b.blockHash}
-	var open *oracle.Block
 	if keys == nil {
-		open = oracle.Open(env, db, nil)
-	} else {
-		open = oracle.Open(env, db, keys.Hooks())
+		return through(ctx, b, oracle.Open(env, db, nil))
 	}
+	return through(ctx, b, oracle.Open(env, db, keys.Hooks()))
+}
+
+// through executes b from its first transaction to its end.
+func through(ctx context.Context, b *recordedBlock, open *oracle.Block) (*execution, error) {
 	done := &execution{receipts: make(types.Receipts, 0, len(b.txs))}
 	for i, tx := range b.txs {
 		receipt, err := open.Apply(tx)
@@ -65,39 +104,43 @@ const along = "parallel along the list"
 
 // ours returns how an executor of Motet executes a block, along its list if that
 // is known.
-func ours(e executor.Executor) func(context.Context, *recordedBlock) (*execution, error) {
-	return func(ctx context.Context, b *recordedBlock) (*execution, error) {
-		open, err := e.Open(ctx, executor.Env{
-			Config:     b.config,
-			Header:     b.header,
-			Parent:     b.parent(),
-			State:      b.state,
-			BlockHash:  b.blockHash,
-			AccessList: b.list,
-		})
-		if err != nil {
-			return nil, err
-		}
-		slice, err := open.Verify(ctx, b.txs)
-		if invalid := new(executor.InvalidTxError); errors.As(err, &invalid) {
-			return &execution{refused: err}, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		outcome, err := open.Finish(ctx, b.withdrawals)
-		if err != nil {
-			return nil, err
-		}
-		return &execution{
-			receipts: outcome.Receipts,
-			gasUsed:  outcome.GasUsed,
-			stats:    slice.Stats,
-			changes:  outcome.Changes,
-			accesses: outcome.AccessList,
-			critical: open.Report().CriticalGas,
-		}, nil
+func ours(e executor.Executor) func(*recordedBlock) (run, error) {
+	return func(b *recordedBlock) (run, error) {
+		return func(ctx context.Context) (*execution, error) { return execOurs(ctx, e, b) }, nil
 	}
+}
+
+func execOurs(ctx context.Context, e executor.Executor, b *recordedBlock) (*execution, error) {
+	open, err := e.Open(ctx, executor.Env{
+		Config:     b.config,
+		Header:     b.header,
+		Parent:     b.parent(),
+		State:      b.state,
+		BlockHash:  b.blockHash,
+		AccessList: b.list,
+	})
+	if err != nil {
+		return nil, err
+	}
+	slice, err := open.Verify(ctx, b.txs)
+	if invalid := new(executor.InvalidTxError); errors.As(err, &invalid) {
+		return &execution{refused: err}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	outcome, err := open.Finish(ctx, b.withdrawals)
+	if err != nil {
+		return nil, err
+	}
+	return &execution{
+		receipts: outcome.Receipts,
+		gasUsed:  outcome.GasUsed,
+		stats:    slice.Stats,
+		changes:  outcome.Changes,
+		accesses: outcome.AccessList,
+		critical: open.Report().CriticalGas,
+	}, nil
 }
 
 // check compares every execution with the header, with geth's receipts, and

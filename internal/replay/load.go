@@ -33,6 +33,7 @@ type recordedBlock struct {
 	withdrawals types.Withdrawals
 	hashes      map[uint64]common.Hash
 	state       *oracle.Memory
+	root        common.Hash // its name
 	// sealed tells whether the header holds results to check against.
 	sealed bool
 	// list is the access list to execute along, nil for none.
@@ -42,12 +43,14 @@ type recordedBlock struct {
 func (b *recordedBlock) blockHash(number uint64) common.Hash { return b.hashes[number] }
 
 // parent heads the block before. Of the real one only number and hash are
-// known, and the hash stands in the header as well.
+// known, and the hash stands in the header as well. The root stands for the recorded
+// state: by it executors know whether they have read that before.
 func (b *recordedBlock) parent() *types.Header {
 	return &types.Header{
 		Number:     new(big.Int).Sub(b.header.Number, common.Big1),
 		Difficulty: new(big.Int),
 		GasLimit:   b.header.GasLimit,
+		Root:       b.root,
 	}
 }
 
@@ -161,6 +164,7 @@ func (l *loader) load(path string) (*recordedBlock, error) {
 		header:      stored.Header,
 		withdrawals: stored.Withdrawals,
 		hashes:      stored.BlockHashes,
+		root:        crypto.Keccak256Hash([]byte(path)),
 	}
 	if b.state, err = newState(stored.Pre, codes); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

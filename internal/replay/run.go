@@ -35,6 +35,9 @@ type Config struct {
 	Predict predict.Sources
 	// Schedule is when it speculates.
 	Schedule executor.Schedule
+	// Cold lets every run begin with nothing read, and with EVMs that have not seen any
+	// code. As a rule a run that is not timed comes first, and the state is in memory.
+	Cold bool
 	// Rounds is how often each block is timed; the medians count. Zero means once.
 	// Rounds in which other processes keep the machine busy are repeated, up to twice.
 	Rounds int
@@ -213,10 +216,13 @@ func (t *tally) sum() Summary {
 	return s
 }
 
-// engine is one way to execute a block.
+// run executes a block once.
+type run func(context.Context) (*execution, error)
+
+// engine is one way to execute a block. What prepare does is not timed.
 type engine struct {
-	name string
-	exec func(context.Context, *recordedBlock) (*execution, error)
+	name    string
+	prepare func(*recordedBlock) (run, error)
 }
 
 // runner replays blocks one by one.
@@ -227,9 +233,9 @@ type runner struct {
 }
 
 func newRunner(c Config) *runner {
-	r := &runner{rounds: max(1, c.Rounds), engines: []engine{{name: gethName, exec: execGeth}}}
+	r := &runner{rounds: max(1, c.Rounds), engines: []engine{{gethName, (&geth{cold: c.Cold}).prepare}}}
 	if c.Executor != Parallel {
-		r.engines = append(r.engines, engine{name: Serial, exec: ours(executor.NewSerial(executor.Config{}))})
+		r.engines = append(r.engines, engine{Serial, ours(executor.NewSerial(executor.Config{Warm: !c.Cold}))})
 	}
 	if c.Executor != Serial {
 		workers := c.Workers
@@ -237,8 +243,10 @@ func newRunner(c Config) *runner {
 			workers = runtime.GOMAXPROCS(0)
 		}
 		r.workers = workers
-		exec := ours(executor.NewParallel(executor.Config{Workers: workers, Schedule: c.Schedule, Predict: predict.New(c.Predict)}))
-		r.engines = append(r.engines, engine{name: Parallel, exec: exec}, engine{name: along, exec: exec})
+		prepare := ours(executor.NewParallel(executor.Config{
+			Workers: workers, Warm: !c.Cold, Schedule: c.Schedule, Predict: predict.New(c.Predict),
+		}))
+		r.engines = append(r.engines, engine{Parallel, prepare}, engine{along, prepare})
 	}
 	return r
 }
@@ -265,7 +273,7 @@ type measured struct {
 }
 
 // block times the engines in turn, so that a disturbance of the machine hits
-// all of them, and checks the results of the first round.
+// all of them, and checks the results of the first run and of the last.
 func (r *runner) block(ctx context.Context, b *recordedBlock) (measured, error) {
 	if b.config.IsCancun(b.header.Number, b.header.Time) {
 		// What the first check of a KZG proof computes for all others, which takes
@@ -275,8 +283,15 @@ func (r *runner) block(ctx context.Context, b *recordedBlock) (measured, error) 
 		}
 	}
 	results := make(map[string]*execution, len(r.engines))
+	// Whoever executes a block first reads its state, unless all is to be cold.
+	first, err := r.round(ctx, b, 1, results)
+	if err != nil {
+		return measured{}, err
+	}
+	mismatch := check(ctx, b, results)
+	n := inARow(first.samples[gethName].wall)
 	rounds, err := timing.Calmest(r.rounds,
-		func() (round, error) { return r.round(ctx, b, results) },
+		func() (round, error) { return r.round(ctx, b, n, results) },
 		func(r round) float64 { return r.others.AtLeast() })
 	if err != nil {
 		return measured{}, err
@@ -297,12 +312,15 @@ func (r *runner) block(ctx context.Context, b *recordedBlock) (measured, error) 
 	}
 	if result.SerialS > 0 && result.ParallelS > 0 {
 		result.FractionOfIdeal = result.SerialS / result.ParallelS / result.Ideal
-		if min(result.SerialCPUS, result.CPUS)*float64(len(rounds)) >= shortestCPU {
+		if min(result.SerialCPUS, result.CPUS)*float64(n*len(rounds)) >= shortestCPU {
 			result.CPUVsSerial = result.CPUS / result.SerialCPUS
 		}
 	}
-	if err := check(ctx, b, results); err != nil {
-		result.Mismatch = err.Error()
+	if mismatch == nil {
+		mismatch = check(ctx, b, results)
+	}
+	if mismatch != nil {
+		result.Mismatch = mismatch.Error()
 	}
 	result.OK = result.Mismatch == ""
 	m := measured{BlockResult: result}
@@ -312,9 +330,34 @@ func (r *runner) block(ctx context.Context, b *recordedBlock) (measured, error) 
 	return m, nil
 }
 
-// round runs every engine once; results get what they make of the block if there is
-// nothing yet.
-func (r *runner) round(ctx context.Context, b *recordedBlock, results map[string]*execution) (round, error) {
+// times executes the block n times in a row, and returns what came of the last time
+// and what one took.
+func (e *engine) times(ctx context.Context, b *recordedBlock, n int) (last *execution, s sample, err error) {
+	runs := make([]run, n)
+	for i := range runs {
+		if runs[i], err = e.prepare(b); err != nil {
+			return nil, s, err
+		}
+	}
+	s.wall, s.cpu, err = timing.Measure(func() (err error) {
+		for _, run := range runs {
+			if last, err = run(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s.wall, s.cpu = s.wall/float64(n), s.cpu/float64(n)
+	return last, s, err
+}
+
+// inARow is how often each engine executes a block in a round: until go-ethereum has
+// taken some 10 ms. So the first few allocations after the collection, each of which has
+// to find free memory, are no great part of a short block.
+func inARow(gethS float64) int { return max(1, min(int(0.01/gethS), 100)) }
+
+// round lets every engine execute the block n times; results get what they make of it.
+func (r *runner) round(ctx context.Context, b *recordedBlock, n int, results map[string]*execution) (round, error) {
 	done := round{samples: make(map[string]sample, len(r.engines))}
 	others := timing.WatchOthers()
 	for _, e := range r.engines {
@@ -324,22 +367,11 @@ func (r *runner) round(ctx context.Context, b *recordedBlock, results map[string
 			}
 			b.list = results[Parallel].accesses()
 		}
-		var (
-			s      sample
-			result *execution
-			err    error
-		)
-		s.wall, s.cpu, err = timing.Measure(func() (err error) {
-			result, err = e.exec(ctx, b)
-			return err
-		})
+		result, s, err := e.times(ctx, b, n)
 		if err != nil {
 			return done, fmt.Errorf("%s: %w", e.name, err)
 		}
-		done.samples[e.name] = s
-		if results[e.name] == nil {
-			results[e.name] = result
-		}
+		done.samples[e.name], results[e.name] = s, result
 	}
 	done.others = others()
 	return done, nil
