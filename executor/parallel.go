@@ -101,7 +101,7 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 	b := open(env, c.single, func() { e.giveBack(c) })
 	p := &parallelBlock{block: b, crew: c, schedule: e.schedule}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsEIP4762
-	b.fast, b.hands = p.possible && !b.rules.IsAmsterdam, len(c.workers)
+	b.fast, b.hands = !b.rules.IsEIP4762 && !b.rules.IsAmsterdam, len(c.workers)
 	if p.possible {
 		if err := b.memory.collect(b.context.Coinbase); err != nil {
 			b.fail()

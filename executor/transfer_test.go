@@ -5,8 +5,6 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -46,20 +44,12 @@ func randomBytes(seed uint64, n int) []byte {
 	return data
 }
 
-// transferCases is how many random transfers TestTransferParity tries;
-// MOTET_TRANSFER_CASES overrides it.
-func transferCases(t *testing.T) int {
-	if s := os.Getenv("MOTET_TRANSFER_CASES"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
+// transferCases is how many random transfers TestTransferParity tries.
+func transferCases() int {
 	if testing.Short() {
 		return 20_000
 	}
-	return 100_000
+	return 1_000_000
 }
 
 // transferRules are the rules between which a plain transfer differs.
@@ -82,7 +72,11 @@ func transferRules() []*params.ChainConfig {
 	spurious := berlin
 	spurious.ByzantiumBlock, spurious.ConstantinopleBlock, spurious.PetersburgBlock = nil, nil, nil
 	spurious.IstanbulBlock, spurious.MuirGlacierBlock, spurious.BerlinBlock = nil, nil, nil
-	return append(list, &berlin, &spurious)
+	tangerine := spurious
+	tangerine.EIP155Block, tangerine.EIP158Block = nil, nil
+	frontier := tangerine
+	frontier.HomesteadBlock, frontier.EIP150Block, frontier.DAOForkBlock = nil, nil, nil
+	return append(list, &berlin, &spurious, &tangerine, &frontier)
 }
 
 // transferBench runs the same message by the fast path and by core.ApplyMessage,
@@ -248,7 +242,7 @@ func (b *transferBench) draw(d dice) *motet.Tx {
 				v.code = nil
 			}
 		}
-		v.exists = !v.empty()
+		v.exists = !v.empty() || d(2) == 0
 		for _, side := range []*block{b.fast, b.plain} {
 			side.memory.setAccount(side.cell(addr), &v)
 		}
@@ -288,7 +282,7 @@ func transferBenches() []*transferBench {
 // TestTransferParity compares the fast path of plain transfers with
 // core.ApplyMessage on random messages around everything that it tests.
 func TestTransferParity(t *testing.T) {
-	n := transferCases(t)
+	n := transferCases()
 	benches := transferBenches()
 	rng := rand.New(rand.NewPCG(uint64(n), 5))
 	fast := 0
