@@ -80,12 +80,12 @@ func (g *accessLog) addStorage(at []*bal.AccountAccess) {
 }
 
 func (g *accessLog) sortedAccounts() []uint32 {
-	return sorted(len(g.accounts), 1, func(i int) rank { return rankOf(&g.accounts[i], nil) }, nil)
+	return new(sorting).sorted(len(g.accounts), 1, func(i int) rank { return rankOf(&g.accounts[i], nil) }, nil)
 }
 
 // sortedSlots sorts by account and key.
 func (g *accessLog) sortedSlots() []uint32 {
-	return sorted(len(g.slots), 1, func(i int) rank { return rankOf(&g.accounts[g.slots[i].account], &g.slots[i].key) },
+	return new(sorting).sorted(len(g.slots), 1, func(i int) rank { return rankOf(&g.accounts[g.slots[i].account], &g.slots[i].key) },
 		func(i, j uint32) int { return bytes.Compare(g.slots[i].key[:], g.slots[j].key[:]) })
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -16,25 +17,19 @@ import (
 // changes returns what the block changed, sorted. Accounts and slots that hold
 // in the end what they held before are left out, so that the result does not
 // depend on how the block was executed.
-//
-// Cells lie all over the memory, so each is looked at once, in the order in which
-// they were changed and by as many hands as there are; what is sorted then lies
-// side by side.
 func (m *memory) changes(hands int) (*motet.StateChanges, error) {
-	accounts := make([]accountDiff, len(m.changedAccounts))
-	slots := make([]slotDiff, len(m.changedSlots))
-	errs := make([]error, hands)
-	share(hands, len(accounts), func(hand, from, to int) {
-		for i, e := range m.changedAccounts[from:to] {
-			if err := m.diff(&accounts[from+i], e); err != nil {
-				errs[hand] = err
-				return
-			}
-		}
-	})
-	share(hands, len(slots), func(_, from, to int) {
-		for i, e := range m.changedSlots[from:to] {
-			slots[from+i] = slotDiff{e.key.account.key, e.key.key, slotValue(e), slotValue(e) != slotBefore(e)}
+	accounts, slots := m.changedAccounts, m.changedSlots
+	order := m.sorting.sorted(len(accounts), hands, func(i int) rank { return rankOf(&accounts[i].key, nil) }, nil)
+	slotOrder := m.sorting.sorted(len(slots), hands, func(i int) rank { return rankOf(&slots[i].key.account.key, &slots[i].key.key) },
+		func(i, j uint32) int { return bytes.Compare(slots[i].key.key[:], slots[j].key.key[:]) })
+	var (
+		all     = make([]motet.AccountChange, len(accounts))
+		differs = make([]bool, len(accounts))
+		errs    = make([]error, hands)
+	)
+	share(hands, len(all), many, func(hand, from, to int) {
+		for i := from; i < to && errs[hand] == nil; i++ {
+			differs[i], errs[hand] = m.diff(&all[i], accounts[order[i]])
 		}
 	})
 	for _, err := range errs {
@@ -42,56 +37,40 @@ func (m *memory) changes(hands int) (*motet.StateChanges, error) {
 			return nil, err
 		}
 	}
-	return assemble(accounts, slots, hands), nil
-}
-
-// accountDiff is a change of an account, its storage aside.
-type accountDiff struct {
-	motet.AccountChange
-
-	changed bool
-}
-
-type slotDiff struct {
-	addr       common.Address
-	key, value common.Hash
-	changed    bool
-}
-
-// assemble sorts what has changed.
-func assemble(accounts []accountDiff, slots []slotDiff, hands int) *motet.StateChanges {
-	order := sorted(len(accounts), hands, func(i int) rank { return rankOf(&accounts[i].Address, nil) }, nil)
-	slotOrder := sorted(len(slots), hands, func(i int) rank { return rankOf(&slots[i].addr, &slots[i].key) },
-		func(i, j uint32) int { return bytes.Compare(slots[i].key[:], slots[j].key[:]) })
-	var (
-		out     = &motet.StateChanges{Accounts: make([]motet.AccountChange, 0, len(accounts))}
-		storage = make([]motet.SlotChange, 0, len(slots))
-	)
-	for _, i := range order {
-		a, from := &accounts[i], len(storage)
-		for len(slotOrder) > 0 && slots[slotOrder[0]].addr == a.Address {
-			if s := &slots[slotOrder[0]]; s.changed {
-				storage = append(storage, motet.SlotChange{Key: s.key, Value: s.value})
+	storage := make([]motet.SlotChange, 0, len(slots))
+	n := 0
+	for i := range all {
+		a, e, from := &all[i], accounts[order[i]], len(storage)
+		for len(slotOrder) > 0 && slots[slotOrder[0]].key.account == e {
+			s := slots[slotOrder[0]]
+			if value := slotValue(s); value != slotBefore(s) {
+				storage = append(storage, motet.SlotChange{Key: s.key.key, Value: value})
 			}
 			slotOrder = slotOrder[1:]
 		}
 		if len(storage) > from && !a.Deleted {
-			a.Storage, a.changed = storage[from:len(storage):len(storage)], true
+			a.Storage, differs[i] = storage[from:len(storage):len(storage)], true
 		}
-		if a.changed {
-			out.Accounts = append(out.Accounts, a.AccountChange)
+		if !differs[i] {
+			continue
 		}
+		if n < i {
+			all[n] = *a
+		}
+		n++
 	}
-	return out
+	clear(all[n:])
+	return &motet.StateChanges{Accounts: all[:n]}, nil
 }
 
-// diff compares an account with what it was before the block, its storage aside.
-func (m *memory) diff(d *accountDiff, e *accountEntry) (err error) {
+// diff sets d to an account and reports whether that is another than before the block,
+// its storage aside.
+func (m *memory) diff(d *motet.AccountChange, e *accountEntry) (differs bool, err error) {
 	was, is := &e.cell.base.Value, &e.cell.Committed().Value
 	d.Address = e.key
 	if !is.exists {
-		d.Deleted, d.changed = was.exists, was.exists
-		return nil
+		d.Deleted = was.exists
+		return was.exists, nil
 	}
 	d.Reset = was.exists && e.cell.wiped.Load() > 0
 	d.Nonce, d.Balance, d.CodeHash = is.nonce, is.balance, types.EmptyCodeHash
@@ -101,16 +80,18 @@ func (m *memory) diff(d *accountDiff, e *accountEntry) (err error) {
 	if !sameCode(was.code, is.code) || (d.Reset && is.code != nil) {
 		d.CodeChanged = true
 		if d.Code, err = m.blob(e.key, is.code); err != nil {
-			return err
+			return false, err
 		}
 	}
-	d.changed = !was.exists || d.Reset || d.CodeChanged || was.nonce != is.nonce || was.balance != is.balance
-	return nil
+	return !was.exists || d.Reset || d.CodeChanged || was.nonce != is.nonce || was.balance != is.balance, nil
 }
 
-// share lets several hands do their part of n pieces of work each.
-func share(hands, n int, work func(hand, from, to int)) {
-	const least = 256 // pieces that are worth a goroutine
+// many pieces of little work are worth a goroutine, which may take 0.1 ms to start.
+const many = 2048
+
+// share lets several hands do their part of n pieces of work each, of which at least so
+// many are worth a goroutine.
+func share(hands, n, least int, work func(hand, from, to int)) {
 	hands = max(1, min(hands, n/least))
 	var wg sync.WaitGroup
 	for hand := 1; hand < hands; hand++ {
@@ -142,46 +123,99 @@ func (r *rank) compare(s *rank) int {
 	return 0
 }
 
+// ranked is something by its number, with its rank beside it: ranks are taken from all
+// over the memory.
+type ranked struct {
+	rank   rank
+	number uint32
+}
+
+// sorting is what sorting takes, kept for the next time.
+type sorting struct{ list, spare []ranked }
+
 // sorted returns the numbers below n in order: by rank, and by compare, unless it is
-// nil, where ranks are equal. Ranks lie side by side, unlike what they are taken from.
-func sorted(n, hands int, at func(i int) rank, compare func(i, j uint32) int) []uint32 {
-	type ranked struct {
-		rank   rank
-		number uint32
+// nil, where ranks are equal.
+func (s *sorting) sorted(n, hands int, at func(i int) rank, compare func(i, j uint32) int) []uint32 {
+	if n > len(s.list) {
+		s.list, s.spare = make([]ranked, n), make([]ranked, n)
 	}
-	list := make([]ranked, n)
-	less := func(a, b ranked) int {
-		if c := a.rank.compare(&b.rank); c != 0 {
-			return c
-		}
-		if compare == nil {
-			return 0
-		}
-		return compare(a.number, b.number)
-	}
-	var parts [][]ranked
-	var mu sync.Mutex
-	share(hands, n, func(_, from, to int) {
+	list, spare := s.list[:n], s.spare[:n]
+	share(hands, n, many, func(_, from, to int) {
 		for i := from; i < to; i++ {
 			list[i] = ranked{at(i), uint32(i)} //nolint:gosec // what a block touches
 		}
-		slices.SortFunc(list[from:to], less)
-		mu.Lock()
-		parts = append(parts, list[from:to])
-		mu.Unlock()
 	})
-	numbers := make([]uint32, 0, n)
-	for range n {
-		first := 0
-		for k := 1; k < len(parts); k++ {
-			if less(parts[k][0], parts[first][0]) < 0 {
-				first = k
+	by := func(a, b ranked) int {
+		if c := a.rank.compare(&b.rank); c != 0 || compare == nil {
+			return c
+		}
+		return compare(a.number, b.number)
+	}
+	if n < 2*many || hands == 1 {
+		sortRanked(list, spare, by)
+	} else if ends, ok := distribute(list, spare); !ok {
+		slices.SortFunc(list, by)
+	} else {
+		share(min(hands, n/many), len(ends)-1, 1, func(_, from, to int) {
+			for ; from < to; from++ {
+				sortRanked(list[ends[from]:ends[from+1]], spare[ends[from]:ends[from+1]], by)
 			}
-		}
-		numbers = append(numbers, parts[first][0].number)
-		if parts[first] = parts[first][1:]; len(parts[first]) == 0 {
-			parts = slices.Delete(parts, first, first+1)
-		}
+		})
+	}
+	numbers := make([]uint32, n)
+	for i := range list {
+		numbers[i] = list[i].number
 	}
 	return numbers
+}
+
+// sortRanked sorts list with the help of spare, which is as long.
+func sortRanked(list, spare []ranked, by func(a, b ranked) int) {
+	const few = 48 // that are sorted as fast by comparing them
+	if len(list) < few {
+		slices.SortFunc(list, by)
+		return
+	}
+	ends, ok := distribute(list, spare)
+	if !ok {
+		slices.SortFunc(list, by)
+		return
+	}
+	for i := range len(ends) - 1 {
+		sortRanked(list[ends[i]:ends[i+1]], spare[ends[i]:ends[i+1]], by)
+	}
+}
+
+// distribute sorts list by the first byte in which two ranks in it differ, and returns
+// where the parts of the same byte begin and end. It reports false where all are the same.
+func distribute(list, spare []ranked) (ends [257]int, ok bool) {
+	var differ rank
+	for i := range list {
+		for k := range differ {
+			differ[k] |= list[i].rank[k] ^ list[0].rank[k]
+		}
+	}
+	k := 0
+	for k < len(differ)-1 && differ[k] == 0 {
+		k++
+	}
+	if differ[k] == 0 {
+		return ends, false
+	}
+	shift := 56 - bits.LeadingZeros64(differ[k])/8*8
+	for i := range list {
+		ends[1+list[i].rank[k]>>shift&0xff]++
+	}
+	var next [256]int
+	for i := range next {
+		next[i] = ends[i]
+		ends[i+1] += ends[i]
+	}
+	for i := range list {
+		at := &next[list[i].rank[k]>>shift&0xff]
+		spare[*at] = list[i]
+		*at++
+	}
+	copy(list, spare)
+	return ends, true
 }

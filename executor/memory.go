@@ -157,6 +157,7 @@ type memory struct {
 	log             *accessLog
 	fees            fees
 	told            told
+	sorting         sorting
 
 	// Versions that are written in place.
 	ownAccounts blockstm.Arena[accountWrite, accountValue]
