@@ -34,11 +34,12 @@ type block struct {
 	fast    bool // plain transfers may do without the EVM
 	hands   int  // goroutines for work that needs no order
 
-	included []*motet.Tx
-	receipts types.Receipts
-	gasUsed  uint64
-	logs     uint   // emitted so far
-	top      *layer // of the last view
+	included  []*motet.Tx
+	receipts  types.Receipts
+	bloomings []*blooming // under way
+	gasUsed   uint64
+	logs      uint   // emitted so far
+	top       *layer // of the last view
 
 	err     error // why the block is unusable
 	report  *report.Block
@@ -339,7 +340,6 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 		return nil, b.err
 	}
 	defer b.fail()
-	SetBlooms(b.receipts, b.hands)
 	var logs []*types.Log
 	for _, r := range b.receipts {
 		logs = append(logs, r.Logs...)
@@ -356,6 +356,7 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 	if err != nil {
 		return nil, fmt.Errorf("collect changes of block %d: %w", h.Number, err)
 	}
+	b.bloom(len(logs))
 	b.report = b.memory.trace.report(len(b.included), b.pool.Used())
 	b.memory.outcome = &motet.Outcome{
 		Header:      h,
@@ -370,8 +371,26 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 	return b.memory.outcome, nil
 }
 
+// bloom sets the blooms of the receipts, which have so many logs, as far as nobody has.
+func (b *block) bloom(logs int) {
+	b.join(func(j *blooming) { j.work(newBloomHasher()) })
+	if logs > 0 {
+		SetBlooms(b.receipts, b.hands)
+	}
+}
+
+// join waits for those who set blooms.
+func (b *block) join(first func(*blooming)) {
+	for _, j := range b.bloomings {
+		first(j)
+		j.workers.Wait()
+	}
+	b.bloomings = nil
+}
+
 // fail makes the block unusable and gives its memory back.
 func (b *block) fail() {
 	b.err = ErrFinished
+	b.join(func(*blooming) {})
 	b.release()
 }

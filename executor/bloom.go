@@ -2,11 +2,16 @@ package executor
 
 import (
 	"encoding/binary"
+	"sync"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 )
+
+// bloomWorth is how many logs are worth a goroutine, which may take 0.1 ms to start.
+const bloomWorth = 500
 
 // SetBlooms fills the blooms of receipts that execution left out, with so many
 // goroutines at most. They are no part of a slice's execution, since hashing for them
@@ -26,7 +31,7 @@ func SetBlooms(receipts types.Receipts, hands int) {
 		bloom types.Bloom
 	}
 	parts := make([][]part, max(1, hands)) // of blooms that several hands work at
-	share(hands, logs, func(hand, from, to int) {
+	share(hands, logs, bloomWorth, func(hand, from, to int) {
 		hasher := newBloomHasher()
 		for _, r := range missing {
 			if to <= 0 {
@@ -47,6 +52,34 @@ func SetBlooms(receipts types.Receipts, hands int) {
 		for _, p := range some {
 			for i, b := range p.bloom {
 				p.of.Bloom[i] |= b
+			}
+		}
+	}
+}
+
+// blooming sets the blooms of receipts while the block goes on: by workers that have
+// nothing else to do, which need not be woken then, and by whoever waits for it.
+type blooming struct {
+	receipts    types.Receipts // in their full number
+	ready, next atomic.Int64   // how many are there, and are taken
+	workers     sync.WaitGroup
+}
+
+// work sets blooms as long as there are receipts whose bloom nobody sets.
+func (j *blooming) work(h *bloomHasher) {
+	const few = 16 // that one takes at a time
+	for {
+		from := j.next.Load()
+		to := min(from+few, j.ready.Load())
+		if from >= to {
+			return
+		}
+		if !j.next.CompareAndSwap(from, to) {
+			continue
+		}
+		for _, r := range j.receipts[from:to] {
+			if len(r.Logs) > 0 {
+				r.Bloom = h.bloom(r.Logs)
 			}
 		}
 	}

@@ -6,6 +6,10 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/internal/oracle"
 )
 
 // TestBlooms: the blooms are geth's, whoever makes which part of them.
@@ -40,6 +44,42 @@ func TestBlooms(t *testing.T) {
 		for i, r := range receipts {
 			if r.Bloom != types.CreateBloom(r) {
 				t.Fatalf("round %d: the bloom of receipt %d with %d logs is another", round, i, len(r.Logs))
+			}
+		}
+	}
+}
+
+// TestBloomsOfSlices: workers that still set the blooms of one slice are in nobody's way
+// while the next ones run and end.
+func TestBloomsOfSlices(t *testing.T) {
+	loud := common.Address{0xdd}
+	code := common.FromHex("5b" + "5a33185f5fa1" + "5a61271010" + "5f57" + "00") // logs while more than 10000 gas is left
+	env := traceEnv()
+	m, hash := env.State.(*oracle.Memory), crypto.Keccak256Hash(code)
+	m.Accounts[loud] = &oracle.MemoryAccount{Nonce: 1, CodeHash: hash}
+	m.Codes[hash] = code
+	e := NewParallel(Config{Workers: 4, Schedule: Throughout})
+	for range 5 {
+		open, err := e.Open(t.Context(), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for first := 0; first < 300; first += 20 {
+			txs := make([]*motet.Tx, 20)
+			for i := range txs {
+				txs[i] = traceTx(first+i, 0, loud, nil)
+			}
+			if _, err := open.Verify(t.Context(), txs); err != nil {
+				t.Fatal(err)
+			}
+		}
+		outcome, err := open.Finish(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range outcome.Receipts {
+			if len(r.Logs) < 50 || r.Bloom != types.CreateBloom(r) {
+				t.Fatalf("the bloom of receipt %d with %d logs is another", i, len(r.Logs))
 			}
 		}
 	}

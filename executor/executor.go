@@ -90,7 +90,8 @@ type Block interface {
 type Slice struct {
 	// Included are the transactions that are part of the block now, Receipts
 	// their receipts. Log indexes and cumulative gas run through the block.
-	// Finish sets the blooms that are not set by then.
+	// Finish sets the blooms that are not set by then; after Verify nobody may look at
+	// them before it has returned.
 	Included []*motet.Tx
 	Receipts types.Receipts
 	// Skipped are those left out, in order.

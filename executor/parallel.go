@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"runtime"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
@@ -85,7 +86,7 @@ func newCrew(workers int, predictor *predict.Predictor) *crew {
 	c.mem().trace = newTrace(workers)
 	for range workers {
 		w := &worker{lane: *newLane(c.mem())}
-		w.own = w.state.footprint
+		w.own, w.hasher = w.state.footprint, *newBloomHasher()
 		c.workers = append(c.workers, w)
 	}
 	return c
@@ -277,7 +278,11 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, hinted i
 		begin:         len(p.included),
 		lost:          -1,
 	}
-	result, err := blockstm.Run(ctx, p.plan(len(txs), hinted > 0), s)
+	plan := p.plan(len(txs), hinted > 0)
+	if strict {
+		p.linger(s, &plan)
+	}
+	result, err := blockstm.Run(ctx, plan, s)
 	p.memory.settleFees()
 	n = result.Committed
 	p.tasks += n
@@ -302,6 +307,23 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, hinted i
 		p.calm = calmMin
 	}
 	return n, n, nil
+}
+
+// linger lets the workers go on to set blooms when a run has ended.
+func (p *parallelBlock) linger(s *speculation, plan *blockstm.Plan) {
+	if plan.Workers < 2 {
+		return
+	}
+	j := &blooming{receipts: s.out.Receipts[len(s.out.Receipts):cap(s.out.Receipts)]}
+	j.workers.Add(plan.Workers - 1)
+	plan.Linger = func(worker int) {
+		w := p.workers[worker]
+		w.hashing.Lock() // it may not be done with what an earlier run left
+		j.work(&w.hasher)
+		w.hashing.Unlock()
+		j.workers.Done()
+	}
+	s.blooming, p.bloomings = j, append(p.bloomings, j)
 }
 
 func (p *parallelBlock) plan(tasks int, hinted bool) blockstm.Plan {
@@ -342,6 +364,8 @@ type worker struct {
 	accounts blockstm.Arena[accountWrite, accountValue]
 	slots    blockstm.Arena[struct{}, common.Hash]
 	fresh    core.GasPool
+	hashing  sync.Mutex
+	hasher   bloomHasher // under hashing
 }
 
 // open makes the worker ready for a block. No version of the last one is in use

@@ -32,8 +32,10 @@ type speculation struct {
 	txs    []*motet.Tx
 	strict bool
 	out    *Slice
-	first  int // place of txs[0] in the block's stream
-	begin  int // index in the block of the first one included
+
+	blooming *blooming // of out's receipts from the first of txs on; nil if nobody sets their blooms yet
+	first    int       // place of txs[0] in the block's stream
+	begin    int       // index in the block of the first one included
 
 	// Written by the holder of the frontier.
 	lost int // last task whose execution did not hold
@@ -323,6 +325,9 @@ func (s *speculation) Commit(_, task int) bool {
 	s.memory.log.committed(&r.footprint, uint32(len(s.included)+1), &s.memory.fees.value.balance)
 	s.hints.sample(s.memory, tx, &r.footprint, len(s.included), s.lost == task)
 	s.include(tx, receipt, s.out)
+	if s.blooming != nil {
+		s.blooming.ready.Add(1)
+	}
 	return true
 }
 

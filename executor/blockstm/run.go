@@ -51,6 +51,9 @@ type Plan struct {
 	// Idle, unless it is nil, is called by a worker that finds nothing to do, and
 	// at its end.
 	Idle func(worker int)
+	// Linger, unless it is nil, is called by each worker but the first when it has
+	// ended. Run does not wait for it.
+	Linger func(worker int)
 	// Yield, if set, is called between any two steps that the steps of other
 	// workers may come between. Tests explore the orders of steps with it.
 	Yield func(worker int)
@@ -92,9 +95,21 @@ func Run(ctx context.Context, plan Plan, program Program) (Result, error) {
 	}
 	var wg sync.WaitGroup
 	for worker := 1; worker < plan.Workers; worker++ {
-		wg.Go(func() { r.work(ctx, worker) })
+		wg.Add(1)
+		go func() {
+			r.work(ctx, worker)
+			r.ended.Add(1)
+			wg.Done()
+			if plan.Linger != nil {
+				runtime.Gosched() // whoever waits for the run goes first
+				plan.Linger(worker)
+			}
+		}()
 	}
 	r.work(ctx, 0)
+	for i := 0; i < endSpins && int(r.ended.Load()) < plan.Workers-1; i++ {
+		runtime.Gosched()
+	}
 	wg.Wait()
 
 	done := int(r.frontier.Load())
@@ -145,6 +160,7 @@ type run struct {
 	known  int    // under baton: bits of recent that are in use
 
 	executions atomic.Int64
+	ended      atomic.Int32 // workers but the first
 
 	parking sync.Mutex
 	moved   sync.Cond
@@ -375,7 +391,13 @@ func (r *run) wasteful(aborted bool) bool {
 	return float64(bits.OnesCount64(r.recent)) > r.plan.MaxWaste*float64(r.known)
 }
 
-const spins = 200
+// spins is how often a worker looks whether the frontier has moved before it parks, and
+// endSpins how often the first looks whether the others have ended: to be woken takes
+// longer.
+const (
+	spins    = 200
+	endSpins = 500
+)
 
 // wait returns when the frontier has moved on from where it was, or soon after.
 func (r *run) wait(worker, frontier int) {

@@ -303,6 +303,25 @@ func TestWasteEndsRun(t *testing.T) {
 	}
 }
 
+// TestLinger: what each worker but the first does after its end, the run does not wait for.
+func TestLinger(t *testing.T) {
+	ops := make([]op, 50)
+	for i := range ops {
+		ops[i] = op{writes: []int{i}}
+	}
+	let := make(chan struct{})
+	who := make(chan int)
+	plan := Plan{Tasks: len(ops), Workers: 3, Window: 16, Batch: 2, Linger: func(worker int) { <-let; who <- worker }}
+	result, err := Run(t.Context(), plan, newProgram(ops, len(ops), 3, plan.Window))
+	if err != nil || result.Committed != len(ops) {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	close(let)
+	if a, b := <-who, <-who; a+b != 3 || a == b {
+		t.Errorf("workers %d and %d linger", a, b)
+	}
+}
+
 // TestPublishOrder inserts versions in every order of arrival and reads below
 // each task.
 // Tasks that follow the one they depend on do not conflict: here 64 neighbours
