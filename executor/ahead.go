@@ -54,7 +54,7 @@ type ahead struct {
 // readAhead reads ahead for txs until the function that it returns is called, which
 // tells how many accounts and slots were read.
 func (p *parallelBlock) readAhead(txs []*motet.Tx) (end func() int) {
-	if p.hints.predictor == nil || len(p.workers) < 2 || len(txs) <= aheadLead {
+	if p.hints.predictor == nil || len(p.workers) < 2 || len(txs) <= aheadLead || p.memory.knows(txs[aheadLead:]) {
 		return func() int { return 0 }
 	}
 	a := &ahead{memory: p.memory, predictor: p.hints.predictor, txs: txs, targets: make(map[common.Address]*predict.Target)}
@@ -66,6 +66,24 @@ func (p *parallelBlock) readAhead(txs []*motet.Tx) (end func() int) {
 		p.hints.used = p.hints.used || a.worthwhile()
 		return int(a.loaded.Load())
 	}
+}
+
+// knows reports whether the senders and recipients of some of txs are all in the memory,
+// as they are where one block goes on from the last: then there is no use in looking
+// around.
+func (m *memory) knows(txs []*motet.Tx) bool {
+	const some = 16
+	holds := func(addr *common.Address) bool {
+		e := m.accounts.find(m.seeds.address(addr))
+		return e != nil && e.cell.Committed() != nil
+	}
+	for i := range min(some, len(txs)) {
+		tx := txs[i*len(txs)/min(some, len(txs))]
+		if to := tx.Call().To; !holds(&tx.From) || to != nil && !holds(to) {
+			return false
+		}
+	}
+	return true
 }
 
 func (a *ahead) lookAround() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
@@ -30,14 +31,18 @@ import (
 type Parallel struct {
 	stock[*crew]
 	schedule Schedule
+	now      func() time.Time
 }
 
 var _ Executor = (*Parallel)(nil)
 
 const (
 	// smallSlice is the number of transactions below which starting workers
-	// costs more than it brings.
+	// costs more than it brings. So it does where what is left of a slice takes less than
+	// worthwhile, as it may where the slice's gas limits add up to less than smallGas.
 	smallSlice = 8
+	smallGas   = 8_000_000
+	worthwhile = 300 * time.Microsecond
 	batch      = 8
 	// maxWaste is the share of lost executions from which speculation does not
 	// pay: two workers that lose half of them are still a third faster than one. calmMin
@@ -70,7 +75,7 @@ func NewParallel(config Config) *Parallel {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	e := &Parallel{schedule: config.Schedule}
+	e := &Parallel{schedule: config.Schedule, now: time.Now}
 	e.warm = config.Warm
 	e.make = func() *crew { return newCrew(workers, config.Predict) }
 	return e
@@ -100,7 +105,7 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 	c := e.take(env)
 	c.rest, c.hints.rest, c.hints.used = 0, 0, false
 	b := open(env, c.single, func() { e.giveBack(c) })
-	p := &parallelBlock{block: b, crew: c, schedule: e.schedule}
+	p := &parallelBlock{block: b, crew: c, schedule: e.schedule, now: e.now}
 	p.possible = b.rules.IsEIP158 && !b.rules.IsEIP4762
 	b.fast, b.hands = !b.rules.IsEIP4762 && !b.rules.IsAmsterdam, len(c.workers)
 	if p.possible {
@@ -125,6 +130,7 @@ type parallelBlock struct {
 	*crew
 
 	schedule Schedule
+	now      func() time.Time
 	possible bool // the rules allow speculation
 	along    bool // the memory is told the block's access list
 	tasks    int  // committed by speculation in this block; numbers versions
@@ -159,7 +165,8 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 // access list, or what can be predicted.
 func (p *parallelBlock) inspired(txs []*motet.Tx, strict bool, out *Slice, run func() error) error {
 	list := p.env.AccessList
-	if list == nil || !strict || !p.possible || p.inOrder() || len(p.included) > 0 || len(txs) < smallSlice || !followable(*list) {
+	serially := !p.possible || p.inOrder() || len(txs) < smallSlice || p.triedOut(txs)
+	if list == nil || serially || !strict || len(p.included) > 0 || !followable(*list) {
 		end := p.readAhead(txs)
 		defer func() { out.Stats.ReadAhead = end() }()
 		return run()
@@ -175,7 +182,11 @@ func (p *parallelBlock) inspired(txs []*motet.Tx, strict bool, out *Slice, run f
 
 // through runs txs in stretches, each as it pays.
 func (p *parallelBlock) through(ctx context.Context, txs []*motet.Tx, strict bool, out *Slice) error {
-	for at := 0; at < len(txs); {
+	at, done, err := p.tryOut(ctx, txs, strict, out)
+	if done || err != nil {
+		return err
+	}
+	for at < len(txs) {
 		alone, why := p.alone(len(txs) - at)
 		hinted := 0
 		if alone == 0 {
@@ -205,6 +216,50 @@ func (p *parallelBlock) through(ctx context.Context, txs []*motet.Tx, strict boo
 		}
 	}
 	return nil
+}
+
+// tryOut runs the beginning of a slice serially until it is known to be worth other
+// workers, which are soon at work on a large one. It returns how many transactions it
+// considered, and whether that is all of the slice.
+func (p *parallelBlock) tryOut(ctx context.Context, txs []*motet.Tx, strict bool, out *Slice) (n int, done bool, err error) {
+	const few = 2 // transactions between two looks at the clock
+	if alone, _ := p.alone(len(txs)); alone > 0 || p.along || !p.triedOut(txs) {
+		return 0, false, nil
+	}
+	defer func() { p.memory.trace.alone("small slice", n) }()
+	for start := p.now(); n < len(txs); {
+		want := min(few, len(txs)-n)
+		got, err := p.serially(ctx, txs[n:n+want], strict, out)
+		n += got
+		if err != nil {
+			return n, false, err
+		}
+		if got < want {
+			out.Cut = n
+			break
+		}
+		took, left := p.now().Sub(start), len(txs)-n
+		sure := n >= batch || took > worthwhile/4 // the first ones find nothing in the processor's cache
+		if sure && left >= smallSlice && took*time.Duration(left) > worthwhile*time.Duration(n) {
+			return n, false, nil
+		}
+	}
+	out.Stats.Fallback = "small slice"
+	return n, true, nil
+}
+
+// triedOut reports whether txs may take so little time that other workers do not pay.
+func (p *parallelBlock) triedOut(txs []*motet.Tx) bool {
+	if p.schedule != WherePays {
+		return false
+	}
+	gas := uint64(0)
+	for _, tx := range txs {
+		if gas += min(tx.Call().Gas, smallGas); gas >= smallGas {
+			return false
+		}
+	}
+	return true
 }
 
 // consult asks for hints while conflicts are known. It returns how many of txs to

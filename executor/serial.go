@@ -29,7 +29,8 @@ const (
 	// WherePays is not on short slices, not where conflicts make it useless, and
 	// not with a transaction whose turn it is.
 	WherePays Schedule = iota
-	// Throughout is WherePays, but that it goes on where conflicts make it useless.
+	// Throughout is WherePays from the first transaction to the last: however little time
+	// the slice may take, and where conflicts make it useless.
 	Throughout
 	// Always means that each transaction runs speculatively before it may commit. It is
 	// for tests of what WherePays leaves to chance.
