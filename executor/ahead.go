@@ -22,8 +22,8 @@ const (
 	aheadLead   = 2 * batch
 	aheadStride = 16
 	// aheadWorth is how long most looks at the state have to take for it to be worth
-	// predicting slots and calling for help, and aheadTrial how many looks tell. Of a
-	// state in memory nothing is read ahead beyond that.
+	// reading ahead, and aheadTrial how many looks of the workers tell. Of a state in
+	// memory nothing is read ahead.
 	aheadWorth = 5 * time.Microsecond
 	aheadTrial = 8
 )
@@ -33,18 +33,22 @@ const (
 // that are predicted. It changes nothing that an execution can see but the time
 // that a look takes, and ends with the slice.
 //
-// One goroutine looks around. Where it finds something to read, and that takes time,
-// it calls for help; where the memory holds everything it only samples.
+// It begins once looks at the state have taken long. Then one goroutine looks around,
+// and calls for help where it finds something to read; where the memory holds everything
+// it only samples.
 type ahead struct {
 	memory    *memory
 	predictor *predict.Predictor
 	txs       []*motet.Tx
 
+	looks atomic.Int64 // at the state, whoever took them
+	slow  atomic.Int64 // those of them that took aheadWorth
+
+	begun  atomic.Bool
+	ended  atomic.Bool
 	next   atomic.Int64 // first transaction that nobody has looked at
 	help   atomic.Int32 // readers beside the first
-	ended  atomic.Bool
-	loaded atomic.Int64 // accounts and slots
-	slow   atomic.Int64 // those of them that took aheadWorth
+	loaded atomic.Int64 // accounts and slots, by readers
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
@@ -54,36 +58,47 @@ type ahead struct {
 // readAhead reads ahead for txs until the function that it returns is called, which
 // tells how many accounts and slots were read.
 func (p *parallelBlock) readAhead(txs []*motet.Tx) (end func() int) {
-	if p.hints.predictor == nil || len(p.workers) < 2 || len(txs) <= aheadLead || p.memory.knows(txs[aheadLead:]) {
+	if p.hints.predictor == nil || len(p.workers) < 2 || len(txs) <= aheadLead {
 		return func() int { return 0 }
 	}
 	a := &ahead{memory: p.memory, predictor: p.hints.predictor, txs: txs, targets: make(map[common.Address]*predict.Target)}
 	a.next.Store(aheadLead)
-	a.wg.Go(a.lookAround)
+	p.memory.ahead.Store(a)
 	return func() int {
+		p.memory.ahead.Store(nil)
+		a.mu.Lock()
 		a.ended.Store(true)
+		a.mu.Unlock()
 		a.wg.Wait()
 		p.hints.used = p.hints.used || a.worthwhile()
 		return int(a.loaded.Load())
 	}
 }
 
-// knows reports whether the senders and recipients of some of txs are all in the memory,
-// as they are where one block goes on from the last: then there is no use in looking
-// around.
-func (m *memory) knows(txs []*motet.Tx) bool {
-	const some = 16
-	holds := func(addr *common.Address) bool {
-		e := m.accounts.find(m.seeds.address(addr))
-		return e != nil && e.cell.Committed() != nil
+// looked tells who reads ahead, if anybody would, how long a look at the state took.
+func (m *memory) looked(start time.Time) {
+	a := m.ahead.Load()
+	if a == nil {
+		return
 	}
-	for i := range min(some, len(txs)) {
-		tx := txs[i*len(txs)/min(some, len(txs))]
-		if to := tx.Call().To; !holds(&tx.From) || to != nil && !holds(to) {
-			return false
+	if time.Since(start) >= aheadWorth {
+		a.slow.Add(1)
+	}
+	a.looks.Add(1)
+	if !a.begun.Load() && a.worthwhile() && a.begun.CompareAndSwap(false, true) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if !a.ended.Load() {
+			a.wg.Go(a.lookAround)
 		}
 	}
-	return true
+}
+
+// worthwhile tells whether most looks at the state take as long as it would be worth;
+// until that is known they do not.
+func (a *ahead) worthwhile() bool {
+	n := a.looks.Load()
+	return n >= aheadTrial && 2*a.slow.Load() >= n
 }
 
 func (a *ahead) lookAround() {
@@ -91,14 +106,12 @@ func (a *ahead) lookAround() {
 	for {
 		n, more := a.readBatch()
 		switch {
-		case !more:
-			return
-		case a.cheap():
+		case !more || !a.worthwhile():
 			return
 		case n == 0:
 			stride = min(2*stride, aheadStride)
 			a.next.Add((stride - 1) * batch)
-		case a.worthwhile():
+		default:
 			stride = 1
 			for a.help.Load() < aheadReaders-1 {
 				a.help.Add(1)
@@ -106,15 +119,6 @@ func (a *ahead) lookAround() {
 			}
 		}
 	}
-}
-
-// cheap and worthwhile tell whether most looks at the state take less than it would
-// be worth, or as much; neither until that is known.
-func (a *ahead) cheap() bool { return a.loaded.Load() >= aheadTrial && !a.worthwhile() }
-
-func (a *ahead) worthwhile() bool {
-	n := a.loaded.Load()
-	return n >= aheadTrial && 2*a.slow.Load() >= n
 }
 
 // helpOut reads until there is nothing to read.
@@ -166,9 +170,6 @@ func (a *ahead) readFor(tx *motet.Tx) (loaded int, met bool) {
 		_, was, err = a.ready(to)
 		count(was, err)
 	}
-	if !a.worthwhile() {
-		return loaded, false
-	}
 	slots, _ := a.predictor.Slots(nil, tx, a.target(tx.Call().To))
 	for i := range slots {
 		if a.ended.Load() {
@@ -211,8 +212,8 @@ func (a *ahead) ready(addr *common.Address) (e *accountEntry, was readiness, err
 	hash := m.seeds.address(addr)
 	e = m.accounts.intern(hash, addr)
 	if was = e.cell.readiness(); was == missing {
-		defer a.timed(time.Now())
 		_, err = m.account(addr, hash)
+		a.loaded.Add(1)
 	}
 	return e, was, err
 }
@@ -226,18 +227,10 @@ func (a *ahead) readySlot(at *predict.Access) (was readiness, err error) {
 	}
 	e := m.slots.intern(m.seeds.slot(account.hash, &at.Slot), &slotKey{account, at.Slot})
 	if was = e.cell.readiness(); was == missing {
-		defer a.timed(time.Now())
 		_, err = m.slot(account, &at.Slot)
+		a.loaded.Add(1)
 	}
 	return was, err
-}
-
-// timed counts a look at the state.
-func (a *ahead) timed(start time.Time) {
-	if time.Since(start) >= aheadWorth {
-		a.slow.Add(1)
-	}
-	a.loaded.Add(1)
 }
 
 // target returns the contract at an address as it was before the block: what is

@@ -55,7 +55,9 @@ func TestReadAhead(t *testing.T) {
 	const n = 240
 	distinct := make([]*motet.Tx, n)
 	chained := make([]*motet.Tx, n)
+	transfers := make([]*motet.Tx, n)
 	for i := range n {
+		transfers[i] = traceTx(i, 0, common.Address{0xbb}, nil)
 		distinct[i] = traceTx(i, 0, own, nil)
 		chained[i] = traceTx(i, 0, counter, nil)
 	}
@@ -106,6 +108,15 @@ func TestReadAhead(t *testing.T) {
 		}
 		if _, stats, _, err = run(e, c.txs, 1<<40); err != nil || stats.ReadAhead != 0 {
 			t.Errorf("%s: %d read ahead of a warm block, %v", c.name, stats.ReadAhead, err)
+		}
+		if c.name == "slots" { // the slots alone, once another block has looked at the senders
+			e := NewParallel(Config{Workers: 2, Warm: true, Predict: predict.New(c.sources)})
+			if _, _, _, err := run(e, transfers, 1<<40); err != nil {
+				t.Fatal(err)
+			}
+			if _, stats, _, err := run(e, c.txs, 1<<40); err != nil || stats.ReadAhead < n/2 || stats.ReadAhead > n+2 {
+				t.Errorf("%d read ahead of %d slots, %v", stats.ReadAhead, n, err)
+			}
 		}
 		for _, limit := range []int64{5, n / 2} {
 			e := NewParallel(Config{Workers: 2, Warm: true, Predict: predict.New(c.sources)})

@@ -3,6 +3,7 @@ package executor
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/state"
@@ -158,6 +159,7 @@ type memory struct {
 	fees            fees
 	told            told
 	sorting         sorting
+	ahead           atomic.Pointer[ahead] // of the slice that is being run, if it may be of use
 
 	// Versions that are written in place.
 	ownAccounts blockstm.Arena[accountWrite, accountValue]
@@ -212,7 +214,9 @@ func (m *memory) account(addr *common.Address, hash uint64) (*accountEntry, erro
 	}
 	e.cell.awaited.Store(true)
 	var v accountValue
+	begin := time.Now()
 	acct, err := m.reader.Account(*addr)
+	m.looked(begin)
 	if err != nil {
 		at := *addr // which would be put on the heap each time otherwise
 		return nil, fmt.Errorf("read account %x: %w", at[:], err)
@@ -239,7 +243,9 @@ func (m *memory) slot(account *accountEntry, key *common.Hash) (*slotEntry, erro
 		return e, nil
 	}
 	e.cell.awaited.Store(true)
+	begin := time.Now()
 	value, err := m.reader.Storage(account.key, *key)
+	m.looked(begin)
 	if err != nil {
 		at := *key // as above
 		return nil, fmt.Errorf("read slot %x of %x: %w", at[:], account.key[:], err)

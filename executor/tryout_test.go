@@ -7,10 +7,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/core/vm"
 
 	"github.com/motet-evm/motet"
-	"github.com/motet-evm/motet/internal/oracle"
 )
 
 // TestTryOut: a slice that takes no time runs serially to its end; of one that takes long,
@@ -74,7 +72,9 @@ func TestTryOutCuts(t *testing.T) {
 	for i := range txs {
 		txs[i] = traceTx(i, 0, common.Address{0xbb}, nil)
 	}
-	for _, e := range []Executor{NewSerial(Config{}), NewParallel(Config{Workers: 2})} {
+	parallel := NewParallel(Config{Workers: 2})
+	parallel.now = func() time.Time { return time.Time{} } // so that nobody else is called
+	for _, e := range []Executor{NewSerial(Config{}), parallel} {
 		open, err := e.Open(context.Background(), env)
 		if err != nil {
 			t.Fatal(err)
@@ -86,23 +86,5 @@ func TestTryOutCuts(t *testing.T) {
 		if _, err := open.Finish(context.Background(), nil); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// TestKnows: whoever is missing is found among few transactions.
-func TestKnows(t *testing.T) {
-	m := newMemory()
-	m.reset(common.Hash{1}, oracle.NewMemory())
-	txs := []*motet.Tx{traceTx(1, 0, common.Address{0xbb}, nil), traceTx(2, 0, common.Address{0xcc}, []byte{byte(vm.STOP)})}
-	for _, addr := range []common.Address{txs[0].From, txs[1].From, {0xbb}, {0xcc}} {
-		if m.knows(txs) {
-			t.Errorf("%s is not known yet", addr)
-		}
-		if _, err := m.account(&addr, m.seeds.address(&addr)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !m.knows(txs) {
-		t.Error("all are known")
 	}
 }
