@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"runtime/debug"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -277,7 +278,7 @@ func (b *block) refuse(tx *motet.Tx, reason error, strict bool, out *Slice) (cut
 func (b *block) apply(tx *motet.Tx, r *types.Receipt) error {
 	b.budget = b.pool
 	b.state.SetTxContext(tx.Hash(), len(b.included), uint32(len(b.included)+1))
-	if err := b.execute(b.lane, tx, r); err != nil {
+	if err := b.guarded(b.lane, tx, r); err != nil {
 		return err
 	}
 	if err := b.charge(tx.Call().Gas, r.GasUsed, b.taken()); err != nil {
@@ -288,6 +289,19 @@ func (b *block) apply(tx *motet.Tx, r *types.Receipt) error {
 	b.state.commit(&b.rules)
 	b.state.reset()
 	return nil
+}
+
+// guarded is execute, but that a panic in it is an error of the state's.
+func (b *block) guarded(l *lane, tx *motet.Tx, r *types.Receipt) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("%w: executing %s: %v\n%s", motet.ErrHalt, tx.Hash(), cause, debug.Stack())
+			l.state.fail(err)
+			l.evm = nil // it stopped half way
+			b.equip(l)
+		}
+	}()
+	return b.execute(l, tx, r)
 }
 
 // execute runs tx on the lane, within what the lane's gas pool has, and fills the receipt.
@@ -373,10 +387,13 @@ func (b *block) Finish(ctx context.Context, withdrawals types.Withdrawals) (*mot
 
 // bloom sets the blooms of the receipts, which have so many logs, as far as nobody has.
 func (b *block) bloom(logs int) {
-	b.join(func(j *blooming) { j.work(newBloomHasher()) })
-	if logs > 0 {
-		SetBlooms(b.receipts, b.hands)
+	if logs == 0 {
+		b.join(func(*blooming) {})
+		return
 	}
+	hasher := newBloomHasher()
+	b.join(func(j *blooming) { j.work(hasher) })
+	SetBlooms(b.receipts, b.hands)
 }
 
 // join waits for those who set blooms.
@@ -391,6 +408,6 @@ func (b *block) join(first func(*blooming)) {
 // fail makes the block unusable and gives its memory back.
 func (b *block) fail() {
 	b.err = ErrFinished
-	b.join(func(*blooming) {})
+	b.join(func(j *blooming) { j.ready.Store(0) }) // nobody needs the rest
 	b.release()
 }

@@ -3,6 +3,8 @@ package executor
 import (
 	"context"
 	"errors"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -123,11 +125,10 @@ func TestEVMOutlivesBlocks(t *testing.T) {
 	}
 }
 
-// TestEVMAfterPanic: an execution that panicked upon a wrong guess costs its result and
-// its EVM, which stopped half way, and nothing else.
-func TestEVMAfterPanic(t *testing.T) {
+// fragileEnv returns a contract, and an environment in which its execution panics while
+// its slot 0 is 0. A call with data sets that to 1.
+func fragileEnv() (Env, common.Address) {
 	fragile := common.Address{0xcd}
-	// With data, slot 0 becomes 1. Without, and while it is 0, a block's hash is asked for.
 	code := []byte{
 		byte(vm.CALLDATASIZE), byte(vm.PUSH1), 14, byte(vm.JUMPI),
 		byte(vm.PUSH0), byte(vm.SLOAD), byte(vm.PUSH1), 12, byte(vm.JUMPI),
@@ -140,6 +141,13 @@ func TestEVMAfterPanic(t *testing.T) {
 	m.Accounts[fragile] = &oracle.MemoryAccount{Nonce: 1, CodeHash: hash}
 	m.Codes[hash] = code
 	env.BlockHash = func(uint64) common.Hash { panic("no hash of this block") }
+	return env, fragile
+}
+
+// TestEVMAfterPanic: an execution that panicked upon a wrong guess costs its result and
+// its EVM, which stopped half way, and nothing else.
+func TestEVMAfterPanic(t *testing.T) {
+	env, fragile := fragileEnv()
 	txs := calls(40, always(fragile))
 	txs[0] = traceTx(0, 0, fragile, []byte{1})
 
@@ -184,4 +192,55 @@ func TestEVMAfterPanic(t *testing.T) {
 			t.Errorf("%d workers: %v", workers, err)
 		}
 	}
+}
+
+// TestPanic: an execution that panics ends the block with an error, however it runs, and
+// the executor goes on with the next block.
+func TestPanic(t *testing.T) {
+	for _, n := range []int{3, 40, 120} {
+		txs := calls(n, always(own))
+		want := outcomeOf(t, NewSerial(Config{}), traceEnv(), txs)
+		for name, e := range map[string]Executor{
+			"serial":     NewSerial(Config{Warm: true}),
+			"one worker": NewParallel(Config{Workers: 1, Warm: true}),
+			"as it pays": NewParallel(Config{Workers: 2, Warm: true}),
+			"throughout": NewParallel(Config{Workers: 2, Warm: true, Schedule: Throughout}),
+			"backwards":  NewParallel(Config{Workers: 2, Warm: true, Schedule: Backwards}),
+		} {
+			env, fragile := fragileEnv()
+			for _, at := range []int{0, n - 1} {
+				bad := slices.Clone(txs)
+				bad[at] = traceTx(at, 0, fragile, nil)
+				b, err := e.Open(t.Context(), env)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := b.Run(t.Context(), bad); !errors.Is(err, motet.ErrHalt) {
+					t.Errorf("%s: a panic in transaction %d of %d: %v", name, at, n, err)
+				}
+				if _, err := b.Finish(t.Context(), nil); !errors.Is(err, ErrFinished) {
+					t.Errorf("%s: finished: %v", name, err)
+				}
+			}
+			if got := outcomeOf(t, e, env, txs); !reflect.DeepEqual(got.Changes, want.Changes) || !reflect.DeepEqual(got.Receipts, want.Receipts) {
+				t.Errorf("%s: after a panic another block of %d comes out otherwise", name, n)
+			}
+		}
+	}
+}
+
+func outcomeOf(t *testing.T, e Executor, env Env, txs []*motet.Tx) *motet.Outcome {
+	t.Helper()
+	b, err := e.Open(t.Context(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Run(t.Context(), txs); err != nil {
+		t.Fatal(err)
+	}
+	out, err := b.Finish(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

@@ -2,7 +2,6 @@ package executor
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -18,11 +17,10 @@ import (
 type record struct {
 	footprint
 
-	receipt  *types.Receipt
-	taken    twoGas
-	invalid  error // why the transaction cannot be included
-	failure  error // of the state reader
-	panicked error
+	receipt *types.Receipt
+	taken   twoGas
+	invalid error // why the transaction cannot be included
+	failure error // of the state reader, or a panic
 }
 
 // speculation is a slice as a blockstm.Program.
@@ -110,21 +108,13 @@ func (s *speculation) Settle(worker, task int) {
 // attempt executes a task into its record.
 func (s *speculation) attempt(w *worker, task int, r *record) {
 	r.reset()
-	r.invalid, r.failure, r.panicked = nil, nil, nil
 	w.state.footprint = &r.footprint
 	w.state.forget()
-	defer func() {
-		if cause := recover(); cause != nil {
-			r.panicked = fmt.Errorf("%w: executing %s: %v\n%s", motet.ErrHalt, s.txs[task].Hash(), cause, debug.Stack())
-			w.evm = nil // it stopped half way
-			s.equip(&w.lane)
-		}
-		r.failure = w.state.err
-		w.state.footprint = w.own
-		w.state.forget()
-	}()
 	r.receipt = w.blank(r.receipt)
-	r.invalid = s.execute(&w.lane, s.txs[task], r.receipt)
+	r.invalid = s.guarded(&w.lane, s.txs[task], r.receipt)
+	r.failure = w.state.err
+	w.state.footprint = w.own
+	w.state.forget()
 	if s.rules.IsAmsterdam {
 		r.taken = w.taken()
 	}
@@ -154,7 +144,7 @@ func (s *txState) assume(sender *account, nonce uint64) {
 // published for other workers to guess from; credits to the coinbase are not,
 // since every transaction makes one.
 func (w *worker) stage(r *record, task int, coinbase *common.Address) {
-	if r.invalid != nil || r.failure != nil || r.panicked != nil {
+	if r.invalid != nil || r.failure != nil {
 		return
 	}
 	for _, a := range r.accounts[:r.nAccounts] {
@@ -278,8 +268,6 @@ func (s *speculation) Withdraw(task int) {
 func (s *speculation) Commit(_, task int) bool {
 	r, tx := s.record(task), s.txs[task]
 	switch {
-	case r.panicked != nil:
-		s.err = r.panicked
 	case r.failure != nil:
 		s.err = r.failure
 	case r.invalid != nil:
