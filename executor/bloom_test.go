@@ -3,6 +3,7 @@ package executor
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -49,15 +50,57 @@ func TestBlooms(t *testing.T) {
 	}
 }
 
-// TestBloomsOfSlices: workers that still set the blooms of one slice are in nobody's way
-// while the next ones run and end.
-func TestBloomsOfSlices(t *testing.T) {
+// TestLingering: workers that have nothing else to do set the blooms, and who gives the
+// block up waits for them.
+func TestLingering(t *testing.T) {
+	env, loud := loudEnv()
+	open, err := NewParallel(Config{Workers: 3, Schedule: Throughout}).Open(t.Context(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slice, err := open.Verify(t.Context(), calls(20, always(loud)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open.(*parallelBlock)
+	for _, j := range p.bloomings {
+		j.workers.Wait()
+	}
+	for i, r := range slice.Receipts {
+		if r.Bloom != types.CreateBloom(r) {
+			t.Errorf("nobody has set the bloom of receipt %d", i)
+		}
+	}
+	busy := new(blooming)
+	busy.workers.Add(1)
+	p.bloomings = append(p.bloomings, busy)
+	given := make(chan struct{})
+	go func() { p.fail(); close(given) }()
+	select {
+	case <-given:
+		t.Error("the block's memory is another's while a worker is busy")
+	case <-time.After(20 * time.Millisecond):
+	}
+	busy.workers.Done()
+	<-given
+}
+
+// loudEnv returns a contract that logs while more than 10,000 gas is left, and an
+// environment with it.
+func loudEnv() (Env, common.Address) {
 	loud := common.Address{0xdd}
-	code := common.FromHex("5b" + "5a33185f5fa1" + "5a61271010" + "5f57" + "00") // logs while more than 10000 gas is left
+	code := common.FromHex("5b" + "5a33185f5fa1" + "5a61271010" + "5f57" + "00")
 	env := traceEnv()
 	m, hash := env.State.(*oracle.Memory), crypto.Keccak256Hash(code)
 	m.Accounts[loud] = &oracle.MemoryAccount{Nonce: 1, CodeHash: hash}
 	m.Codes[hash] = code
+	return env, loud
+}
+
+// TestBloomsOfSlices: workers that still set the blooms of one slice are in nobody's way
+// while the next ones run and end.
+func TestBloomsOfSlices(t *testing.T) {
+	env, loud := loudEnv()
 	e := NewParallel(Config{Workers: 4, Schedule: Throughout})
 	for range 5 {
 		open, err := e.Open(t.Context(), env)

@@ -68,6 +68,19 @@ func forks() []fork {
 	byzantium := at(0, false)
 	byzantium.ConstantinopleBlock, byzantium.PetersburgBlock, byzantium.IstanbulBlock = nil, nil, nil
 	byzantium.MuirGlacierBlock, byzantium.BerlinBlock = nil, nil
+	spurious, tangerine, homestead, frontier := *byzantium, *byzantium, *byzantium, *byzantium
+	for i, c := range []*params.ChainConfig{&spurious, &tangerine, &homestead, &frontier} {
+		c.ByzantiumBlock = nil
+		if i > 0 {
+			c.EIP155Block, c.EIP158Block = nil, nil
+		}
+		if i > 1 {
+			c.EIP150Block = nil
+		}
+		if i > 2 {
+			c.HomesteadBlock, c.DAOForkBlock = nil, nil
+		}
+	}
 	return []fork{
 		{"osaka", at(4, true)},
 		{"prague", at(3, true)},
@@ -77,6 +90,10 @@ func forks() []fork {
 		{"berlin", at(0, false)},
 		{"byzantium", byzantium},
 		{"amsterdam", at(5, true)},
+		{"spurious dragon", &spurious},
+		{"tangerine whistle", &tangerine},
+		{"homestead", &homestead},
+		{"frontier", &frontier},
 	}
 }
 
