@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/executor/predict"
@@ -120,6 +121,7 @@ func TestGraphs(t *testing.T) {
 	const gas = 12_000_000
 	one := func(int) int { return 1 }
 	all := func(n int) int { return n }
+	inTurn := func(n int) int { return (n + circled - 1) / circled }
 	for name, chain := range map[string]func(n int) int{
 		"transfers":               one,
 		"transfers-hot-recipient": one,
@@ -139,6 +141,11 @@ func TestGraphs(t *testing.T) {
 		"amm-rows":                func(n int) int { return min(n, 64) },
 		"amm-rows-declared":       func(n int) int { return min(n, 64) },
 		"conflict-bomb":           all,
+		"transfers-lookalikes":    one,
+		"coinbase-readers":        all,
+		"late-readers":            inTurn,
+		"churn":                   inTurn,
+		"delegations":             inTurn,
 		"half-invalid":            one,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -300,6 +307,26 @@ func TestUniswap(t *testing.T) {
 		if r.GasUsed < 110_000 || r.GasUsed > 130_000 {
 			t.Errorf("swap %d takes %d gas", i, r.GasUsed)
 		}
+	}
+}
+
+// TestLateReaders: some transactions take nearly all the gas that one may have, and depend
+// on what all the others have counted.
+func TestLateReaders(t *testing.T) {
+	b := newTestBench(t, "late-readers", cappedEvery)
+	open, slice, err := b.runOurs(t.Context(), b.serial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open.Finish(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	at := cappedEvery / incrementGas / 2
+	if used := slice.Receipts[at].GasUsed; used < params.MaxTxGas*9/10 {
+		t.Errorf("%d gas used", used)
+	}
+	if n := len(newGraph(open.Report()).writers[at]); n != circled {
+		t.Errorf("reads what %d transactions wrote: %v", n, newGraph(open.Report()).writers[at])
 	}
 }
 

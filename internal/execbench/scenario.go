@@ -111,7 +111,8 @@ type call struct {
 	gas   uint64
 	data  []byte
 
-	access types.AccessList
+	access      types.AccessList
+	authorities []types.SetCodeAuthorization
 }
 
 // add appends a transaction with the sender's next nonce.
@@ -123,7 +124,31 @@ func (s *scenario) add(c call) {
 // addAt appends a transaction with a nonce of the caller's choice. A number
 // stands in the place of the signature, so that hashes are unique.
 func (s *scenario) addAt(c call, nonce uint64) {
-	tx := types.NewTx(&types.DynamicFeeTx{
+	s.txs = append(s.txs, motet.NewTx(types.NewTx(s.signed(&c, nonce)), c.from))
+}
+
+func (s *scenario) signed(c *call, nonce uint64) types.TxData {
+	r := uint64(len(s.txs) + 1)
+	if c.authorities != nil {
+		return &types.SetCodeTx{
+			ChainID:   uint256.NewInt(chainID),
+			Nonce:     nonce,
+			GasTipCap: uint256.NewInt(params.GWei / 10),
+			GasFeeCap: uint256.NewInt(2 * params.GWei),
+			Gas:       c.gas,
+			To:        c.to,
+			Value:     uint256.NewInt(c.value),
+			Data:      c.data,
+
+			AccessList: c.access,
+			AuthList:   c.authorities,
+
+			V: new(uint256.Int),
+			R: uint256.NewInt(r),
+			S: uint256.NewInt(1),
+		}
+	}
+	return &types.DynamicFeeTx{
 		ChainID:   big.NewInt(chainID),
 		Nonce:     nonce,
 		GasTipCap: big.NewInt(params.GWei / 10),
@@ -136,8 +161,7 @@ func (s *scenario) addAt(c call, nonce uint64) {
 		AccessList: c.access,
 
 		V: new(big.Int),
-		R: big.NewInt(int64(len(s.txs) + 1)),
+		R: new(big.Int).SetUint64(r),
 		S: big.NewInt(1),
-	})
-	s.txs = append(s.txs, motet.NewTx(tx, c.from))
+	}
 }

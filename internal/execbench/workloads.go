@@ -41,6 +41,11 @@ func workloads() []workload {
 		{name: "amm-rows", build: swaps(100, 64)},
 		{name: "amm-rows-declared", build: declaredSwaps(100, 64)},
 		{name: "conflict-bomb", build: bombs},
+		{name: "transfers-lookalikes", build: transfers(lookalikes)},
+		{name: "coinbase-readers", build: coinbaseReaders},
+		{name: "late-readers", build: lateReaders},
+		{name: "churn", build: churn},
+		{name: "delegations", build: delegations},
 		{name: "half-invalid", building: true, build: halfInvalid},
 	}
 }
