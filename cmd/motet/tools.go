@@ -40,21 +40,7 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 				printJSON(io.out, r)
 				return
 			}
-			verdict := "ok"
-			if !r.OK {
-				verdict = "MISMATCH: " + r.Mismatch
-			}
-			note := ""
-			if r.Fallback != "" {
-				note = "  serial: " + r.Fallback
-			}
-			cpu := "-" // too short to tell
-			if r.CPUVsSerial > 0 {
-				cpu = fmt.Sprintf("%.2fx", r.CPUVsSerial)
-			}
-			fmt.Fprintf(io.out, "block %-9d %4d txs %10d gas  geth %8.3f ms  serial %8.3f ms  parallel %8.3f ms  by list %8.3f ms  cpu %6s  ideal %5.2fx  of ideal %4.0f%%  %s%s\n",
-				r.Number, r.Transactions, r.GasUsed, r.GethSerialS*1e3, r.SerialS*1e3, r.ParallelS*1e3, r.AlongS*1e3,
-				cpu, r.Ideal, r.FractionOfIdeal*100, verdict, note)
+			printBlock(io.out, r)
 		})
 		if err != nil {
 			return err
@@ -62,15 +48,53 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 		if *asJSON {
 			printJSON(io.out, sum)
 		} else {
-			fmt.Fprintf(io.out, "%d blocks, %d ok, %d failed; geometric means: %.2fx geth's serial processor, %.2fx our serial executor; along their access lists %.2fx geth's; dependencies allow %.2fx our serial executor, of ideal %.0f%%; in total: cpu %.2fx our serial executor's, other processes used %.2f cores\n",
-				sum.Blocks, sum.OK, sum.Failed, sum.GeoMeanGeth, sum.GeoMeanSerial, sum.GeoMeanAlong, sum.GeoMeanIdeal,
-				sum.GeoMeanFraction*100, sum.CPUVsSerial, sum.OthersCores)
+			printReplayed(io.out, sum)
 		}
 		if sum.Failed > 0 {
 			return fmt.Errorf("%d of %d blocks differ: %w", sum.Failed, sum.Blocks, errMismatch)
 		}
 		return nil
 	}
+}
+
+func printBlock(w io.Writer, r replay.BlockResult) {
+	verdict, note := "ok", ""
+	if !r.OK {
+		verdict = "MISMATCH: " + r.Mismatch
+	}
+	if r.Fallback != "" {
+		note = "  serial: " + r.Fallback
+	}
+	ms := func(seconds float64) string { return figure("%.3f ms", seconds*1e3) }
+	fmt.Fprintf(w, "block %-9d %4d txs %10d gas  geth %11s  serial %11s  parallel %11s  by list %11s  cpu %6s  ideal %6s  of ideal %5s  %s%s\n",
+		r.Number, r.Transactions, r.GasUsed, ms(r.GethSerialS), ms(r.SerialS), ms(r.ParallelS), ms(r.AlongS),
+		figure("%.2fx", r.CPUVsSerial), figure("%.2fx", r.Ideal), figure("%.0f%%", r.FractionOfIdeal*100), verdict, note)
+}
+
+// figure is one of a table, where none was measured a dash.
+func figure(format string, measured float64) string {
+	if measured <= 0 {
+		return "-"
+	}
+	return fmt.Sprintf(format, measured)
+}
+
+// printReplayed leaves out what was not measured.
+func printReplayed(w io.Writer, sum replay.Summary) {
+	text := fmt.Sprintf("%d blocks, %d ok, %d failed", sum.Blocks, sum.OK, sum.Failed)
+	phrase := func(before, format string, measured float64) {
+		if measured > 0 {
+			text += before + fmt.Sprintf(format, measured)
+		}
+	}
+	phrase("; geometric means: ", "%.2fx geth's serial processor", sum.GeoMeanGeth)
+	phrase(", ", "%.2fx our serial executor", sum.GeoMeanSerial)
+	phrase("; along their access lists ", "%.2fx geth's", sum.GeoMeanAlong)
+	phrase("; dependencies allow ", "%.2fx our serial executor", sum.GeoMeanIdeal)
+	phrase(", of ideal ", "%.0f%%", sum.GeoMeanFraction*100)
+	text += "; in total: "
+	phrase("", "cpu %.2fx our serial executor's, ", sum.CPUVsSerial)
+	fmt.Fprintf(w, "%sother processes used %.2f cores\n", text, sum.OthersCores)
 }
 
 func setupBenchSubmit(fs *flag.FlagSet) func(context.Context, streams, []string) error {

@@ -6,13 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/motet-evm/motet/internal/replay"
 	"github.com/motet-evm/motet/internal/testkit/fixtures"
 )
 
 // TestReplay: the columns stand one below the other, and JSON has the same figures.
 func TestReplay(t *testing.T) {
 	blocks := filepath.Join(fixtures.Dir(t, "mainnet"), "blocks")
-	args := []string{"replay", "--workers", "2", filepath.Join(blocks, "46147.json.gz"), filepath.Join(blocks, "19934116.json.gz")}
+	// The first takes microseconds and the second so long that four rounds tell its processor time.
+	args := []string{"replay", "--workers", "2", "--rounds", "4", filepath.Join(blocks, "46147.json.gz"), filepath.Join(blocks, "15537394.json.gz")}
 	code, out, errs := inProcess(t, args...)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if code != 0 || len(lines) != 3 {
@@ -51,5 +53,81 @@ func TestReplay(t *testing.T) {
 		if others, ok := got["others_cores"].(float64); !ok || others < 0 {
 			t.Errorf("others_cores: %v", got["others_cores"])
 		}
+	}
+}
+
+// TestReplayNotMeasured: of what did not run, or was too short, there is no figure.
+func TestReplayNotMeasured(t *testing.T) {
+	blocks := filepath.Join(fixtures.Dir(t, "mainnet"), "blocks")
+	transfer, calls := filepath.Join(blocks, "46147.json.gz"), filepath.Join(blocks, "19934116.json.gz")
+	for _, c := range []struct {
+		args            string
+		block, last     []string // what the lines hold
+		absent          []string // what the last one does not hold
+		fields, missing []string // of JSON, in either line
+	}{
+		{
+			args:   "--executor serial " + calls,
+			block:  []string{" parallel           -  by list           -  cpu      -  ideal      -  of ideal     -  ok"},
+			last:   []string{"1 ok, 0 failed; geometric means: ", "geth's serial processor; in total: other processes used "},
+			absent: []string{"our serial", "access lists", "ideal", "cpu"},
+			fields: []string{"serial_s", "serial_cpu_s", "geth_serial_s", "geo_mean_vs_geth", "others_cores"},
+			missing: []string{
+				"parallel_s", "along_s", "ideal", "fraction_of_ideal", "cpu_s", "cpu_vs_serial",
+				"geo_mean_vs_serial", "geo_mean_along_vs_geth", "geo_mean_ideal", "geo_mean_fraction_of_ideal",
+			},
+		},
+		{
+			args:    "--executor parallel " + calls,
+			block:   []string{" serial           -  parallel ", "  cpu      -  ideal ", "x  of ideal     -  ok"},
+			last:    []string{"geth's serial processor; along their access lists ", "dependencies allow ", "our serial executor; in total: other "},
+			absent:  []string{"of ideal", "cpu"},
+			fields:  []string{"parallel_s", "along_s", "ideal", "cpu_s", "geo_mean_vs_geth", "geo_mean_along_vs_geth", "geo_mean_ideal"},
+			missing: []string{"serial_s", "serial_cpu_s", "fraction_of_ideal", "cpu_vs_serial", "geo_mean_vs_serial", "geo_mean_fraction_of_ideal"},
+		},
+		{
+			args:    transfer,
+			block:   []string{" cpu      -  ideal  1.00x  of ideal "},
+			last:    []string{"our serial executor, of ideal ", "%; in total: other processes used "},
+			absent:  []string{"cpu"},
+			fields:  []string{"serial_s", "parallel_s", "cpu_s", "fraction_of_ideal", "geo_mean_vs_serial"},
+			missing: []string{"cpu_vs_serial"},
+		},
+	} {
+		code, out, errs := inProcess(t, append([]string{"replay"}, strings.Fields(c.args)...)...)
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		if code != exitOK || len(lines) != 2 || !containsAll(lines[0], c.block) || !containsAll(lines[1], c.last) {
+			t.Errorf("%s: exit code %d, %s, want %q and %q in\n%s", c.args, code, errs, c.block, c.last, out)
+		}
+		for _, text := range c.absent {
+			if strings.Contains(lines[len(lines)-1], text) {
+				t.Errorf("%s: %q in\n%s", c.args, text, out)
+			}
+		}
+		for _, text := range []string{"0.00x", "0.000", "0%"} {
+			if strings.Contains(out, " "+text) {
+				t.Errorf("%s: %s in\n%s", c.args, text, out)
+			}
+		}
+		_, out, _ = inProcess(t, append([]string{"replay", "--json"}, strings.Fields(c.args)...)...)
+		for _, name := range c.fields {
+			if !strings.Contains(out, `"`+name+`":`) {
+				t.Errorf("%s: no %s in\n%s", c.args, name, out)
+			}
+		}
+		for _, name := range c.missing {
+			if strings.Contains(out, `"`+name+`":`) {
+				t.Errorf("%s: %s in\n%s", c.args, name, out)
+			}
+		}
+	}
+}
+
+// TestReplayNothingMatches: blocks that differ make no means.
+func TestReplayNothingMatches(t *testing.T) {
+	var w strings.Builder
+	printReplayed(&w, replay.Summary{Blocks: 2, Failed: 2})
+	if want := "2 blocks, 0 ok, 2 failed; in total: other processes used 0.00 cores\n"; w.String() != want {
+		t.Errorf("got %q, want %q", w.String(), want)
 	}
 }

@@ -171,10 +171,12 @@ func TestSummary(t *testing.T) {
 	for _, r := range []measured{
 		{
 			BlockResult: BlockResult{OK: true, Transactions: 1, SerialS: 2, ParallelS: 1, FractionOfIdeal: 1, CPUS: 1, SerialCPUS: 2},
+			runs:        1,
 			others:      timing.Others{Used: -time.Second, Span: 5 * time.Second},
 		},
 		{
 			BlockResult: BlockResult{OK: true, Transactions: 1, SerialS: 1, ParallelS: 2, FractionOfIdeal: 0.25, CPUS: 11, SerialCPUS: 6},
+			runs:        1,
 			others:      timing.Others{Used: 2 * time.Second, Span: 5 * time.Second},
 		},
 	} {
@@ -182,6 +184,34 @@ func TestSummary(t *testing.T) {
 	}
 	if got := sum.sum(); math.Abs(got.GeoMeanFraction-0.5) > 1e-9 || got.CPUVsSerial != 1.5 || got.OthersCores != 0.1 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestShortTotal: blocks that are too short for a ratio have one if all their runs
+// together are not, and none else.
+func TestShortTotal(t *testing.T) {
+	const s = shortestCPU
+	for _, c := range []struct {
+		cpu, serialCPU float64 // of one run
+		blocks, runs   int
+		want           float64
+	}{
+		{s / 4, s / 8, 1, 4, 0},
+		{s / 8, s / 4, 1, 4, 0},
+		{s / 4, s / 8, 1, 8, 2},
+		{s / 4, s / 8, 4, 2, 2},
+		{2 * s, s, 1, 1, 2},
+	} {
+		var sum tally
+		for range c.blocks {
+			sum.add(measured{
+				BlockResult: BlockResult{OK: true, Transactions: 1, SerialS: 1, ParallelS: 1, FractionOfIdeal: 1, CPUS: c.cpu, SerialCPUS: c.serialCPU},
+				runs:        c.runs,
+			})
+		}
+		if got := sum.sum().CPUVsSerial; got != c.want {
+			t.Errorf("%+v: got %v", c, got)
+		}
 	}
 }
 

@@ -59,33 +59,34 @@ func (c *Config) Validate() error {
 	}
 }
 
-// BlockResult tells how a block went. Durations are in seconds; zero means that
-// the engine did not run. Those by the clock are medians.
+// BlockResult tells how a block went. Durations are in seconds; those by the clock
+// are medians. What was not measured, since an engine did not run or refused the block,
+// is zero, and absent from JSON.
 type BlockResult struct {
 	Number       uint64  `json:"number"`
 	Transactions int     `json:"transactions"`
 	GasUsed      uint64  `json:"gas_used"`
 	OK           bool    `json:"ok"`
-	SerialS      float64 `json:"serial_s"`
-	ParallelS    float64 `json:"parallel_s"`
+	SerialS      float64 `json:"serial_s,omitempty"`
+	ParallelS    float64 `json:"parallel_s,omitempty"`
 	GethSerialS  float64 `json:"geth_serial_s"`
 	// AlongS is the parallel executor's time along the block access list that the
 	// block leaves, as a replica runs it that got the list with the block.
-	AlongS float64 `json:"along_s"`
+	AlongS float64 `json:"along_s,omitempty"`
 	// Ideal is how many times as fast as one worker as many as there are could be at
 	// best, by gas and by what reads what an earlier transaction wrote.
-	Ideal float64 `json:"ideal"`
+	Ideal float64 `json:"ideal,omitempty"`
 	// FractionOfIdeal is how many times as fast as the serial executor the parallel
-	// one was, over Ideal; zero if not both ran.
-	FractionOfIdeal float64 `json:"fraction_of_ideal"`
+	// one was, over Ideal.
+	FractionOfIdeal float64 `json:"fraction_of_ideal,omitempty"`
 	// CPUS is the processor time that the parallel run took on all cores, garbage
 	// collection included; GethCPUS and SerialCPUS are those of the others. They are
 	// means of the rounds: in one alone the system may account some of it too late.
-	CPUS       float64 `json:"cpu_s"`
+	CPUS       float64 `json:"cpu_s,omitempty"`
 	GethCPUS   float64 `json:"geth_cpu_s"`
-	SerialCPUS float64 `json:"serial_cpu_s"`
-	// CPUVsSerial is CPUS over SerialCPUS. It is absent if the rounds together were
-	// too short for it; the summary counts the block all the same.
+	SerialCPUS float64 `json:"serial_cpu_s,omitempty"`
+	// CPUVsSerial is CPUS over SerialCPUS. It is absent, too, if the rounds together
+	// were too short for it; the summary counts the block all the same.
 	CPUVsSerial float64 `json:"cpu_vs_serial,omitempty"`
 	// OthersCores is how many cores other processes used meanwhile, at least: a round
 	// takes but a few ticks of the clock that tells.
@@ -98,23 +99,25 @@ type BlockResult struct {
 }
 
 // Summary sums up a replay. The means are of the ratios of durations, above one
-// where the parallel executor (the serial one if it ran alone) is faster.
+// where the parallel executor (the serial one if it ran alone) is faster. They are
+// absent from JSON, as CPUVsSerial is, where no block that matches was so measured.
 type Summary struct {
 	Summary       bool    `json:"summary"`
 	Blocks        int     `json:"blocks"`
 	OK            int     `json:"ok"`
 	Failed        int     `json:"failed"`
-	GeoMeanGeth   float64 `json:"geo_mean_vs_geth"`
-	GeoMeanSerial float64 `json:"geo_mean_vs_serial"`
+	GeoMeanGeth   float64 `json:"geo_mean_vs_geth,omitempty"`
+	GeoMeanSerial float64 `json:"geo_mean_vs_serial,omitempty"`
 	// GeoMeanAlong is that of the parallel executor along the list against geth.
-	GeoMeanAlong float64 `json:"geo_mean_along_vs_geth"`
+	GeoMeanAlong float64 `json:"geo_mean_along_vs_geth,omitempty"`
 	// GeoMeanIdeal is that of what the blocks allow, and GeoMeanFraction that of the
 	// fraction of it that was reached.
-	GeoMeanIdeal    float64 `json:"geo_mean_ideal"`
-	GeoMeanFraction float64 `json:"geo_mean_fraction_of_ideal"`
+	GeoMeanIdeal    float64 `json:"geo_mean_ideal,omitempty"`
+	GeoMeanFraction float64 `json:"geo_mean_fraction_of_ideal,omitempty"`
 	// CPUVsSerial is the parallel executor's processor time for all blocks over the
-	// serial executor's. It is no mean of ratios: most blocks are too short for one.
-	CPUVsSerial float64 `json:"cpu_vs_serial"`
+	// serial executor's. It is no mean of ratios: most blocks are too short for one. It
+	// is absent if all of them together are.
+	CPUVsSerial float64 `json:"cpu_vs_serial,omitempty"`
 	// OthersCores is how many cores other processes used in all rounds that count,
 	// which together are long enough to tell. Above a tenth of the machine the
 	// durations say little.
@@ -159,7 +162,8 @@ type tally struct {
 	Summary
 	logGeth, logSerial, logAlong, logIdeal, logFraction float64
 	timedGeth, timedSerial, timedAlong                  int
-	cpu, serialCPU                                      float64 // seconds
+	cpu, serialCPU                                      float64 // seconds for each block once
+	cpuInAll, serialCPUInAll                            float64 // seconds, in all rounds
 	others                                              timing.Others
 }
 
@@ -188,6 +192,8 @@ func (t *tally) add(r measured) {
 		t.timedSerial++
 		t.cpu += r.CPUS
 		t.serialCPU += r.SerialCPUS
+		t.cpuInAll += r.CPUS * float64(r.runs)
+		t.serialCPUInAll += r.SerialCPUS * float64(r.runs)
 	}
 	if r.AlongS > 0 && r.GethSerialS > 0 {
 		t.logAlong += math.Log(r.GethSerialS / r.AlongS)
@@ -206,7 +212,7 @@ func (t *tally) sum() Summary {
 		s.GeoMeanSerial = math.Exp(t.logSerial / float64(t.timedSerial))
 		s.GeoMeanFraction = math.Exp(t.logFraction / float64(t.timedSerial))
 	}
-	if t.serialCPU > 0 {
+	if min(t.cpuInAll, t.serialCPUInAll) >= shortestCPU {
 		s.CPUVsSerial = t.cpu / t.serialCPU
 	}
 	if t.timedAlong > 0 {
@@ -252,7 +258,7 @@ func newRunner(c Config) *runner {
 }
 
 // shortestCPU is how many seconds of processor time, in all rounds together, either
-// executor must have taken for a ratio of the two. What a thread that is still running
+// executor must have taken for a ratio of the two, be it of one block or of all. What a thread that is still running
 // on another core took since the kernel's last tick, 1 to 10 ms, is not accounted yet.
 const shortestCPU = 0.02
 
@@ -269,6 +275,7 @@ type round struct {
 type measured struct {
 	BlockResult
 
+	runs   int // of each engine, in all rounds together
 	others timing.Others
 }
 
@@ -306,13 +313,14 @@ func (r *runner) block(ctx context.Context, b *recordedBlock) (measured, error) 
 	result.SerialS, result.SerialCPUS = typical(rounds, Serial)
 	result.ParallelS, result.CPUS = typical(rounds, Parallel)
 	result.AlongS, _ = typical(rounds, along)
-	if p := results[Parallel]; p != nil {
+	if p := results[Parallel]; p != nil && p.refused == nil {
 		result.Executions, result.Aborts, result.Fallback = p.stats.Executions, p.stats.Aborts, p.stats.Fallback
 		result.Ideal = ideal(p.gasUsed, p.critical, r.workers)
 	}
-	if result.SerialS > 0 && result.ParallelS > 0 {
+	runs := n * len(rounds)
+	if result.SerialS > 0 && result.Ideal > 0 {
 		result.FractionOfIdeal = result.SerialS / result.ParallelS / result.Ideal
-		if min(result.SerialCPUS, result.CPUS)*float64(n*len(rounds)) >= shortestCPU {
+		if min(result.SerialCPUS, result.CPUS)*float64(runs) >= shortestCPU {
 			result.CPUVsSerial = result.CPUS / result.SerialCPUS
 		}
 	}
@@ -323,7 +331,7 @@ func (r *runner) block(ctx context.Context, b *recordedBlock) (measured, error) 
 		result.Mismatch = mismatch.Error()
 	}
 	result.OK = result.Mismatch == ""
-	m := measured{BlockResult: result}
+	m := measured{BlockResult: result, runs: runs}
 	for _, round := range rounds {
 		m.others = m.others.Plus(round.others)
 	}
