@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/motet-evm/motet/internal/execbench"
+	"github.com/motet-evm/motet/internal/timing"
 )
 
 func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []string) error {
@@ -55,6 +56,7 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 			printResult(out.out, r)
 			if left++; left == len(cfg.Workers) || r.Skipped != "" {
 				printSimulated(out.out, r.Simulated)
+				printDisturbed(out.out, r.OthersCores)
 				left = 0
 			}
 		})
@@ -87,10 +89,18 @@ func printSimulated(w io.Writer, simulated []execbench.Simulated) {
 	fmt.Fprintln(w)
 }
 
+// printDisturbed warns below the lines of a workload, which share their rounds.
+func printDisturbed(w io.Writer, others float64) {
+	if timing.Disturbs(others) {
+		fmt.Fprintf(w, "%-24s %s\n", "", othersUsed(others))
+	}
+}
+
 func printAmsterdam(ctx context.Context, w io.Writer, cfg execbench.Config) error {
 	fmt.Fprintf(w, "%-24s %15s | %-26s | %-42s | %s\n", "", "", "execution alone, ms", "with receipts, access list and roots, ms", "")
 	fmt.Fprintf(w, "%-24s %7s %7s | %8s %8s %8s | %11s %12s %8s %8s | %12s %14s %16s\n",
 		"workload", "workers", "txs", "geth", "serial", "parallel", "geth import", "along list", "serial", "parallel", "list vs geth", "serial vs list", "parallel vs list")
+	left := 0
 	return execbench.RunAmsterdam(ctx, cfg, func(r execbench.AmsterdamResult) {
 		if r.Skipped != "" {
 			fmt.Fprintf(w, "%-24s skipped: %s\n", r.Workload, r.Skipped)
@@ -99,6 +109,10 @@ func printAmsterdam(ctx context.Context, w io.Writer, cfg execbench.Config) erro
 		fmt.Fprintf(w, "%-24s %7d %7d | %8.2f %8.2f %8.2f | %11.2f %12.2f %8.2f %8.2f | %11.2fx %13.2fx %15.2fx\n",
 			r.Workload, r.Workers, r.Transactions, r.GethS*1e3, r.SerialS*1e3, r.ParallelS*1e3,
 			r.GethImportS*1e3, r.GethListImportS*1e3, r.SerialSealS*1e3, r.ParallelSealS*1e3, r.ListVsGeth, r.SerialVsList, r.ParallelVsList)
+		if left++; left == len(cfg.Workers) {
+			printDisturbed(w, r.OthersCores)
+			left = 0
+		}
 	})
 }
 

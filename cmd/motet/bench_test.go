@@ -2,10 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/motet-evm/motet/internal/execbench"
+	"github.com/motet-evm/motet/internal/replay"
 )
 
 // TestBenchExecutor: the table and the JSON tell the same things, and what is not
@@ -13,7 +17,7 @@ import (
 func TestBenchExecutor(t *testing.T) {
 	args := []string{"bench", "executor", "--gas", "2000000", "--rounds", "1", "--workers", "1,2", "--simulate", "4,8", "--artifacts", t.TempDir(), "--workload", "erc20-hot,uniswap"}
 	code, out, errs := inProcess(t, args...)
-	lines := strings.Split(strings.TrimSpace(out), "\n")
+	lines := undisturbed(out)
 	if code != 0 || len(lines) != 5 {
 		t.Fatalf("exit code %d, %s\n%s", code, errs, out)
 	}
@@ -45,6 +49,32 @@ func TestBenchExecutor(t *testing.T) {
 	}
 }
 
+// undisturbed returns the lines of a table without those that warn of a busy machine.
+func undisturbed(out string) []string {
+	return slices.DeleteFunc(strings.Split(strings.TrimSpace(out), "\n"), func(line string) bool {
+		return strings.Contains(line, "other processes used")
+	})
+}
+
+// TestDisturbed: who reads the figures is told if they say little, and how busy the
+// machine was.
+func TestDisturbed(t *testing.T) {
+	const warning = ": the durations say little\n"
+	for share, want := range map[float64]bool{0: false, 0.09: false, 0.5: true} {
+		var bench, replayed strings.Builder
+		cores := share * float64(runtime.NumCPU())
+		printDisturbed(&bench, cores)
+		printReplayed(&replayed, replay.Summary{Blocks: 1, OK: 1, OthersCores: cores})
+		used := fmt.Sprintf("other processes used %.2f cores", cores)
+		if strings.HasSuffix(bench.String(), used+warning) != want || (bench.Len() > 0) != want {
+			t.Errorf("%v cores: got %q", cores, bench.String())
+		}
+		if !strings.Contains(replayed.String(), used) || strings.HasSuffix(replayed.String(), warning) != want {
+			t.Errorf("%v cores: got %q", cores, replayed.String())
+		}
+	}
+}
+
 func containsAll(s string, parts []string) bool {
 	for _, part := range parts {
 		if !strings.Contains(s, part) {
@@ -58,7 +88,7 @@ func containsAll(s string, parts []string) bool {
 func TestBenchAmsterdam(t *testing.T) {
 	args := []string{"bench", "executor", "--amsterdam", "--gas", "2000000", "--rounds", "1", "--workers", "2"}
 	code, out, errs := inProcess(t, args...)
-	lines := strings.Split(strings.TrimSpace(out), "\n")
+	lines := undisturbed(out)
 	if code != 0 || len(lines) != 4 || !strings.HasPrefix(lines[2], "transfers ") || !strings.HasPrefix(lines[3], "erc20 ") {
 		t.Fatalf("exit code %d, %s\n%s", code, errs, out)
 	}

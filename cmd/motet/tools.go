@@ -15,6 +15,7 @@ import (
 	"github.com/motet-evm/motet/internal/execbench"
 	"github.com/motet-evm/motet/internal/loadgen"
 	"github.com/motet-evm/motet/internal/replay"
+	"github.com/motet-evm/motet/internal/timing"
 	"github.com/motet-evm/motet/internal/wallet"
 )
 
@@ -94,7 +95,17 @@ func printReplayed(w io.Writer, sum replay.Summary) {
 	phrase(", of ideal ", "%.0f%%", sum.GeoMeanFraction*100)
 	text += "; in total: "
 	phrase("", "cpu %.2fx our serial executor's, ", sum.CPUVsSerial)
-	fmt.Fprintf(w, "%sother processes used %.2f cores\n", text, sum.OthersCores)
+	fmt.Fprintln(w, text+othersUsed(sum.OthersCores))
+}
+
+// othersUsed tells how many cores other processes used, and what that means if they
+// are many.
+func othersUsed(cores float64) string {
+	text := fmt.Sprintf("other processes used %.2f cores", cores)
+	if timing.Disturbs(cores) {
+		text += ": the durations say little"
+	}
+	return text
 }
 
 func setupBenchSubmit(fs *flag.FlagSet) func(context.Context, streams, []string) error {

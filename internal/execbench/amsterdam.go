@@ -267,7 +267,7 @@ func (p *peers) round(ctx context.Context) (r peerRound, err error) {
 		}
 		r.parallel = append(r.parallel, m)
 	}
-	r.others = others().Cores()
+	r.others = others().AtLeast()
 	return r, nil
 }
 

@@ -79,8 +79,8 @@ type Result struct {
 	CPUS       float64 `json:"cpu_s"`
 	GethCPUS   float64 `json:"geth_cpu_s"`
 	SerialCPUS float64 `json:"serial_cpu_s"`
-	// OthersCores is how many cores other processes used meanwhile. Above a
-	// tenth of the machine the durations say little.
+	// OthersCores is how many cores other processes used meanwhile, at least. Above
+	// a tenth of the machine the durations say little.
 	OthersCores float64 `json:"others_cores"`
 	// CPUVsGeth and CPUVsSerial are CPUS over those of geth and of the serial
 	// executor.

@@ -61,7 +61,7 @@ func (b *bench) round(ctx context.Context) (r round, err error) {
 		}
 		r.along = append(r.along, s)
 	}
-	r.others = others().Cores()
+	r.others = others().AtLeast()
 	return r, nil
 }
 

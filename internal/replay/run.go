@@ -118,9 +118,8 @@ type Summary struct {
 	// serial executor's. It is no mean of ratios: most blocks are too short for one. It
 	// is absent if all of them together are.
 	CPUVsSerial float64 `json:"cpu_vs_serial,omitempty"`
-	// OthersCores is how many cores other processes used in all rounds that count,
-	// which together are long enough to tell. Above a tenth of the machine the
-	// durations say little.
+	// OthersCores is how many cores other processes used in all rounds that count, at
+	// least. Above a tenth of the machine the durations say little.
 	OthersCores float64 `json:"others_cores"`
 }
 
@@ -204,7 +203,7 @@ func (t *tally) add(r measured) {
 
 func (t *tally) sum() Summary {
 	s := t.Summary
-	s.OthersCores = t.others.Cores()
+	s.OthersCores = t.others.AtLeast()
 	if t.timedGeth > 0 {
 		s.GeoMeanGeth = math.Exp(t.logGeth / float64(t.timedGeth))
 	}

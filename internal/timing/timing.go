@@ -48,6 +48,9 @@ func Calmest[R any](n int, run func() (R, error), others func(R) float64) ([]R, 
 // quietCores is how many cores others may use before a round is repeated.
 func quietCores() float64 { return 0.05 * float64(runtime.NumCPU()) }
 
+// Disturbs tells whether durations say little where others used so many cores.
+func Disturbs(others float64) bool { return others > 0.1*float64(runtime.NumCPU()) }
+
 // Others is what other processes used of the machine's cores within a span of time.
 type Others struct {
 	Used time.Duration // below zero if the system's ticks fell so

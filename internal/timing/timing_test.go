@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -30,6 +31,16 @@ func TestCalmest(t *testing.T) {
 	broken := errors.New("broken")
 	if _, err := Calmest(1, func() (int, error) { return 0, broken }, func(int) float64 { return 0 }); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestDisturbs: a tenth of the machine is the limit, and what repeats a round lies below.
+func TestDisturbs(t *testing.T) {
+	tenth := float64(runtime.NumCPU()) / 10
+	for cores, want := range map[float64]bool{0: false, quietCores(): false, 0.99 * tenth: false, 1.01 * tenth: true} {
+		if Disturbs(cores) != want {
+			t.Errorf("%v cores of %d: want %t", cores, runtime.NumCPU(), want)
+		}
 	}
 }
 
