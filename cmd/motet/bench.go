@@ -37,22 +37,26 @@ func setupBenchExecutor(fs *flag.FlagSet) func(context.Context, streams, []strin
 				return err
 			}
 		}
+		if *amsterdam && wasSet(fs, "simulate") && len(cfg.Simulate) > 0 {
+			return fmt.Errorf("--simulate %s cannot go with --amsterdam: %w", *simulate, errUsage)
+		}
 		cfg.Schedule = schedule(*adaptive)
 		if err := cfg.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", err, errUsage)
 		}
+		progress := func(step string) { fmt.Fprintln(out.err, step) }
 		switch {
 		case *amsterdam && *asJSON:
-			return execbench.RunAmsterdam(ctx, cfg, func(r execbench.AmsterdamResult) { printJSON(out.out, r) })
+			return execbench.RunAmsterdam(ctx, cfg, progress, func(r execbench.AmsterdamResult) { printJSON(out.out, r) })
 		case *amsterdam:
-			return printAmsterdam(ctx, out.out, cfg)
+			return printAmsterdam(ctx, out.out, cfg, progress)
 		case *asJSON:
-			return execbench.Run(ctx, cfg, func(r execbench.Result) { printJSON(out.out, r) })
+			return execbench.Run(ctx, cfg, progress, func(r execbench.Result) { printJSON(out.out, r) })
 		}
 		fmt.Fprintf(out.out, "%-24s %7s %7s %10s %10s %10s %8s %9s %7s %7s %8s %7s %8s\n",
 			"workload", "workers", "txs", "geth ms", "serial ms", "parallel", "vs geth", "vs serial", "cpu", "ideal", "of ideal", "aborts", "by list")
 		left := 0
-		return execbench.Run(ctx, cfg, func(r execbench.Result) {
+		return execbench.Run(ctx, cfg, progress, func(r execbench.Result) {
 			printResult(out.out, r)
 			if left++; left == len(cfg.Workers) || r.Skipped != "" {
 				printSimulated(out.out, r.Simulated)
@@ -96,12 +100,12 @@ func printDisturbed(w io.Writer, others float64) {
 	}
 }
 
-func printAmsterdam(ctx context.Context, w io.Writer, cfg execbench.Config) error {
+func printAmsterdam(ctx context.Context, w io.Writer, cfg execbench.Config, progress func(string)) error {
 	fmt.Fprintf(w, "%-24s %15s | %-26s | %-42s | %s\n", "", "", "execution alone, ms", "with receipts, access list and roots, ms", "")
 	fmt.Fprintf(w, "%-24s %7s %7s | %8s %8s %8s | %11s %12s %8s %8s | %12s %14s %16s\n",
 		"workload", "workers", "txs", "geth", "serial", "parallel", "geth import", "along list", "serial", "parallel", "list vs geth", "serial vs list", "parallel vs list")
 	left := 0
-	return execbench.RunAmsterdam(ctx, cfg, func(r execbench.AmsterdamResult) {
+	return execbench.RunAmsterdam(ctx, cfg, progress, func(r execbench.AmsterdamResult) {
 		if r.Skipped != "" {
 			fmt.Fprintf(w, "%-24s skipped: %s\n", r.Workload, r.Skipped)
 			return

@@ -18,7 +18,7 @@ func TestBenchExecutor(t *testing.T) {
 	args := []string{"bench", "executor", "--gas", "2000000", "--rounds", "1", "--workers", "1,2", "--simulate", "4,8", "--artifacts", t.TempDir(), "--workload", "erc20-hot,uniswap"}
 	code, out, errs := inProcess(t, args...)
 	lines := undisturbed(out)
-	if code != 0 || len(lines) != 5 {
+	if code != 0 || len(lines) != 5 || errs != "setting up erc20-hot …\nsetting up uniswap …\n" {
 		t.Fatalf("exit code %d, %s\n%s", code, errs, out)
 	}
 	if want := []string{"simulated, vs serial:", "4 workers 1.00x", "8 workers 1.00x"}; !containsAll(lines[3], want) {
@@ -42,9 +42,14 @@ func TestBenchExecutor(t *testing.T) {
 	if r.Workload != "erc20-hot" || r.CPUVsSerial <= 0 || r.AlongVsSerial <= 0 || r.Ideal != 1 || r.CriticalShare != 1 || len(r.Simulated) != 2 {
 		t.Errorf("got %+v", r)
 	}
-	for _, flag := range []string{"--simulate=4,x", "--workers=0", "--workload=nonsense"} {
-		if code, _, _ := inProcess(t, append(args, flag)...); code != 2 {
-			t.Errorf("%s: exit code %d, want 2", flag, code)
+	for flag, says := range map[string]string{
+		"--simulate=4,x":      "positive numbers",
+		"--workers=0":         "positive numbers",
+		"--workload=nonsense": "none of transfers",
+		"--amsterdam":         "--simulate 4,8 cannot go with --amsterdam\n",
+	} {
+		if code, out, errs := inProcess(t, append(args, flag)...); code != exitUsage || out != "" || !strings.Contains(errs, says) {
+			t.Errorf("%s: exit code %d, %s%s", flag, code, out, errs)
 		}
 	}
 }
@@ -95,7 +100,7 @@ func TestBenchAmsterdam(t *testing.T) {
 	if a, b := strings.Count(lines[1], "|"), strings.Count(lines[2], "|"); a != 3 || a != b || strings.Index(lines[1], "|") != strings.Index(lines[3], "|") {
 		t.Errorf("the columns do not fit:\n%s", out)
 	}
-	code, out, errs = inProcess(t, append(args, "--json", "--workload", "erc20")...)
+	code, out, errs = inProcess(t, append(args, "--json", "--workload", "erc20", "--simulate=")...)
 	if code != 0 {
 		t.Fatalf("exit code %d, %s", code, errs)
 	}

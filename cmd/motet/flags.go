@@ -68,6 +68,14 @@ func parseFlags(fs *flag.FlagSet, args []string, getenv func(string) (string, bo
 	return positional, applyFile(fs, *config, given)
 }
 
+// wasSet tells whether a flag has its value from the command line, the environment
+// or the file.
+func wasSet(fs *flag.FlagSet, name string) bool {
+	set := false
+	fs.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
+}
+
 // flagFault is what the flag package says, with flags as they are written here.
 func flagFault(err error) string {
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {

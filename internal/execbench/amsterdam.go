@@ -73,7 +73,7 @@ type AmsterdamResult struct {
 func AmsterdamWorkloads() []string { return []string{"transfers", "erc20"} }
 
 // RunAmsterdam measures and reports, as Run does.
-func RunAmsterdam(ctx context.Context, c Config, report func(AmsterdamResult)) error {
+func RunAmsterdam(ctx context.Context, c Config, progress func(string), report func(AmsterdamResult)) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
@@ -82,6 +82,7 @@ func RunAmsterdam(ctx context.Context, c Config, report func(AmsterdamResult)) e
 		names = AmsterdamWorkloads()
 	}
 	for _, name := range names {
+		progress(settingUp(name))
 		if err := measureAmsterdam(ctx, c, name, report); err != nil {
 			return fmt.Errorf("workload %s under Amsterdam: %w", name, err)
 		}

@@ -21,7 +21,7 @@ func TestAmsterdam(t *testing.T) {
 	c := Config{Gas: 2_000_000, Workers: []int{1, 2}, Rounds: 1, Artifacts: nodeModules, Workloads: names}
 	parallelImports()
 	var got []AmsterdamResult
-	if err := RunAmsterdam(t.Context(), c, func(r AmsterdamResult) { got = append(got, r) }); err != nil {
+	if err := RunAmsterdam(t.Context(), c, func(string) {}, func(r AmsterdamResult) { got = append(got, r) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(got) != 2*len(names) {

@@ -35,8 +35,12 @@ func TestRun(t *testing.T) {
 	c := Config{Gas: 3_000_000, Workers: []int{1, 3}, Rounds: 1, Artifacts: nodeModules, Simulate: []int{2, 4}}
 	complete := haveV3(t)
 	var got []Result
-	if err := Run(t.Context(), c, func(r Result) { got = append(got, r) }); err != nil {
+	var steps []string
+	if err := Run(t.Context(), c, func(s string) { steps = append(steps, s) }, func(r Result) { got = append(got, r) }); err != nil {
 		t.Fatal(err)
+	}
+	if len(steps) != len(Workloads()) || steps[0] != "setting up transfers …" {
+		t.Errorf("progress %q", steps)
 	}
 	var names []string
 	for _, r := range got {
@@ -96,7 +100,7 @@ func TestValidate(t *testing.T) {
 func TestMissingArtifacts(t *testing.T) {
 	c := Config{Gas: 3_000_000, Workers: []int{1}, Rounds: 1, Artifacts: t.TempDir(), Workloads: []string{"uniswap"}}
 	var got []Result
-	if err := Run(t.Context(), c, func(r Result) { got = append(got, r) }); err != nil {
+	if err := Run(t.Context(), c, func(string) {}, func(r Result) { got = append(got, r) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(got) != 1 || got[0].Skipped == "" || got[0].GethS != 0 {
@@ -110,7 +114,7 @@ func TestMissingArtifacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Artifacts = filepath.Join(broken, "../../../../..")
-	if err := Run(t.Context(), c, func(Result) {}); err == nil || errors.Is(err, errMissing) {
+	if err := Run(t.Context(), c, func(string) {}, func(Result) {}); err == nil || errors.Is(err, errMissing) {
 		t.Errorf("an artifact without bytecode: %v", err)
 	}
 }

@@ -126,8 +126,9 @@ func Workloads() []string {
 }
 
 // Run measures and reports, one result per workload and worker count. Engines
-// that disagree are an error.
-func Run(ctx context.Context, c Config, report func(Result)) error {
+// that disagree are an error. Progress goes to progress, one line a step: it takes
+// a while until the first result.
+func Run(ctx context.Context, c Config, progress func(string), report func(Result)) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
@@ -136,6 +137,7 @@ func Run(ctx context.Context, c Config, report func(Result)) error {
 		names = Workloads()
 	}
 	for _, name := range names {
+		progress(settingUp(name))
 		if err := measure(ctx, c, name, report); err != nil {
 			return fmt.Errorf("workload %s: %w", name, err)
 		}
@@ -143,6 +145,8 @@ func Run(ctx context.Context, c Config, report func(Result)) error {
 	}
 	return nil
 }
+
+func settingUp(workload string) string { return "setting up " + workload + " …" }
 
 func measure(ctx context.Context, c Config, name string, report func(Result)) error {
 	s, err := build(name, setting{gas: c.Gas, artifacts: c.Artifacts})
