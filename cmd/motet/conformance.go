@@ -43,7 +43,7 @@ func setupConformance(fs *flag.FlagSet, run runTests) func(context.Context, stre
 		if err := cfg.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", err, errUsage)
 		}
-		if err := requirePaths(paths); err != nil {
+		if err := requireFiles(paths, "tests are in *.json files and *.tar.gz archives", ".json", ".tar.gz"); err != nil {
 			return err
 		}
 		sum, err := run(ctx, cfg, func(r conformance.Result) {

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/prometheus/client_golang/prometheus"
@@ -117,6 +119,21 @@ func requirePaths(paths []string) error {
 	for _, path := range paths {
 		if _, err := os.Stat(path); err != nil {
 			return fmt.Errorf("%w: %w", err, errUsage)
+		}
+	}
+	return nil
+}
+
+// requireFiles checks that paths exist and that those that are no folders have one of
+// the suffixes; what says which files are wanted.
+func requireFiles(paths []string, what string, suffixes ...string) error {
+	if err := requirePaths(paths); err != nil {
+		return err
+	}
+	for _, path := range paths {
+		named := slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(path, suffix) })
+		if info, err := os.Stat(path); !named && (err != nil || !info.IsDir()) {
+			return fmt.Errorf("%s: %s: %w", path, what, errUsage)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -29,11 +30,17 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 	fs.IntVar(&cfg.Rounds, "rounds", 1, "rounds for each block; medians count")
 	asJSON := fs.Bool("json", false, "one JSON object a line")
 	return func(ctx context.Context, io streams, paths []string) error {
+		switch {
+		case cfg.Workers < 1:
+			return fmt.Errorf("--workers %d: must be at least 1: %w", cfg.Workers, errUsage)
+		case cfg.Rounds < 1:
+			return fmt.Errorf("--rounds %d: must be at least 1: %w", cfg.Rounds, errUsage)
+		}
 		cfg.Paths, cfg.Schedule = paths, schedule(*adaptive)
 		if err := cfg.Validate(); err != nil {
 			return fmt.Errorf("%w: %w", err, errUsage)
 		}
-		if err := requirePaths(paths); err != nil {
+		if err := requireFiles(paths, "a block is a *.json.gz file", ".json.gz"); err != nil {
 			return err
 		}
 		sum, err := replay.Run(ctx, cfg, func(r replay.BlockResult) {
@@ -43,12 +50,14 @@ func setupReplay(fs *flag.FlagSet) func(context.Context, streams, []string) erro
 			}
 			printBlock(io.out, r)
 		})
-		if err != nil {
+		switch {
+		case errors.Is(err, replay.ErrNoBlocks):
+			return fmt.Errorf("%w: %w", err, errUsage)
+		case err != nil:
 			return err
-		}
-		if *asJSON {
+		case *asJSON:
 			printJSON(io.out, sum)
-		} else {
+		default:
 			printReplayed(io.out, sum)
 		}
 		if sum.Failed > 0 {

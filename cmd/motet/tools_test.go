@@ -123,6 +123,44 @@ func TestReplayNotMeasured(t *testing.T) {
 	}
 }
 
+// TestNothingToRun: what is not there, or is of another kind, is the caller's fault,
+// whatever was to be done with it; a file that is damaged is not.
+func TestNothingToRun(t *testing.T) {
+	empty, dir := t.TempDir(), t.TempDir()
+	text, cut, cutTest := filepath.Join(dir, "README.md"), filepath.Join(dir, "cut.json.gz"), filepath.Join(dir, "cut.json")
+	for _, path := range []string{text, cut, cutTest} {
+		write(t, path, "{")
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"replay " + empty, exitUsage, empty + ": no block files (*.json.gz) are in it\n"},
+		{"statetest " + empty, exitUsage, "nothing to run: no state test\n"},
+		{"blocktest " + empty, exitUsage, "nothing to run: no block test\n"},
+		{"replay " + text, exitUsage, text + ": a block is a *.json.gz file\n"},
+		{"statetest " + text, exitUsage, text + ": tests are in *.json files and *.tar.gz archives\n"},
+		{"blocktest " + text, exitUsage, text + ": tests are in *.json files and *.tar.gz archives\n"},
+		{"replay " + text + ".gone", exitUsage, "no such file"},
+		{"statetest " + text + ".gone", exitUsage, "no such file"},
+		{"blocktest " + text + ".gone", exitUsage, "no such file"},
+		{"replay " + cut, exitFailure, cut},
+		{"statetest " + cutTest, exitFailure, cutTest},
+		{"blocktest " + cutTest, exitFailure, cutTest},
+		{"replay --workers 0 " + cut, exitUsage, "--workers 0: must be at least 1\n"},
+		{"replay --workers -1 " + cut, exitUsage, "--workers -1: must be at least 1\n"},
+		{"replay --rounds 0 " + cut, exitUsage, "--rounds 0: must be at least 1\n"},
+		{"replay --rounds -1 " + cut, exitUsage, "--rounds -1: must be at least 1\n"},
+		{"replay --predict= " + cut, exitUsage, "access-list, static, learned"},
+	} {
+		code, out, errs := inProcess(t, strings.Fields(c.args)...)
+		if code != c.code || out != "" || !strings.Contains(errs, c.says) {
+			t.Errorf("%s: exit code %d, %s%s", c.args, code, out, errs)
+		}
+	}
+}
+
 // TestReplayNothingMatches: blocks that differ make no means.
 func TestReplayNothingMatches(t *testing.T) {
 	var w strings.Builder

@@ -119,6 +119,9 @@ func findBlocks(paths []string) ([]string, error) {
 	return files, nil
 }
 
+// ErrNoBlocks says that a folder holds nothing to replay.
+var ErrNoBlocks = errors.New("no block files (*.json.gz) are in it")
+
 func blocksIn(dir string) ([]string, error) {
 	for _, d := range []string{filepath.Join(dir, "blocks"), dir} {
 		found, err := filepath.Glob(filepath.Join(d, "*.json.gz"))
@@ -137,7 +140,7 @@ func blocksIn(dir string) ([]string, error) {
 		})
 		return found, nil
 	}
-	return nil, fmt.Errorf("%s holds no block files (*.json.gz)", dir)
+	return nil, fmt.Errorf("%s: %w", dir, ErrNoBlocks)
 }
 
 const codesFile = "codes.json.gz"

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/big"
 	"os"
@@ -289,6 +290,9 @@ func TestBadInput(t *testing.T) {
 	empty, broken := t.TempDir(), filepath.Join(t.TempDir(), "1.json.gz")
 	if err := os.WriteFile(broken, []byte("not gzip"), 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), Config{Paths: []string{empty}}, func(BlockResult) {}); !errors.Is(err, ErrNoBlocks) {
+		t.Errorf("an empty folder: %v", err)
 	}
 	for name, c := range map[string]Config{
 		"no path":  {},

@@ -124,7 +124,8 @@ type Summary struct {
 }
 
 // Run replays all blocks that c names and reports each as it is done. A block
-// that does not match is a result, not an error; an error ends the replay.
+// that does not match is a result, not an error; an error ends the replay. It is
+// ErrNoBlocks if a folder holds none.
 func Run(ctx context.Context, c Config, report func(BlockResult)) (Summary, error) {
 	if err := c.Validate(); err != nil {
 		return Summary{}, err
