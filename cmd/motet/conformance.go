@@ -27,7 +27,7 @@ func setupBlockTest(fs *flag.FlagSet) func(context.Context, streams, []string) e
 func setupConformance(fs *flag.FlagSet, run runTests) func(context.Context, streams, []string) error {
 	var cfg conformance.Config
 	fs.StringVar(&cfg.Executor, "executor", conformance.Both, "both, parallel or serial")
-	fs.IntVar(&cfg.Sample, "sample", 0, "run one file in so `many` of a folder or an archive, always the same ones (0: all)")
+	fs.IntVar(&cfg.Sample, "sample", 0, "run one file in `n` of a folder or an archive, always the same ones (0: all)")
 	workers := fs.String("workers", "1,2,4", "comma-separated `counts` of workers of the parallel executor")
 	match := fs.String("run", "", "run only the tests whose \"FILE TEST FORK/INDEX\" this `regexp` matches")
 	asJSON := fs.Bool("json", false, "one JSON object a line")
