@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
@@ -13,18 +14,9 @@ import (
 )
 
 // GenesisError says why a Motet chain cannot start from a genesis.
-type GenesisError struct {
-	// Address is the account at fault, if it is one.
-	Address *common.Address
-	Reason  string
-}
+type GenesisError struct{ Reason string }
 
-func (e *GenesisError) Error() string {
-	if e.Address != nil {
-		return fmt.Sprintf("genesis: account %s %s", e.Address, e.Reason)
-	}
-	return "genesis: " + e.Reason
-}
+func (e *GenesisError) Error() string { return "genesis: " + e.Reason }
 
 // CheckGenesis reports why no Motet chain can start from g, as a *GenesisError.
 //
@@ -61,28 +53,38 @@ func CheckGenesis(g *core.Genesis) error {
 	if err := checkEmpty(g.Alloc); err != nil {
 		return err
 	}
+	return checkContracts(g.Alloc, rules.IsAmsterdam)
+}
+
+// checkContracts names all accounts that do not hold the code that they must.
+func checkContracts(alloc types.GenesisAlloc, amsterdam bool) error {
+	const stub = "the request stub 0x00 instead of EIP-"
 	type contract struct {
 		addr common.Address
 		code []byte
 		what string
 	}
 	contracts := []contract{
-		{params.BeaconRootsAddress, params.BeaconRootsCode, "must hold the code of EIP-4788"},
-		{params.HistoryStorageAddress, params.HistoryStorageCode, "must hold the code of EIP-2935"},
-		{params.WithdrawalQueueAddress, requestStub, "must hold the request stub 0x00 instead of EIP-7002"},
-		{params.ConsolidationQueueAddress, requestStub, "must hold the request stub 0x00 instead of EIP-7251"},
+		{params.BeaconRootsAddress, params.BeaconRootsCode, "the code of EIP-4788"},
+		{params.HistoryStorageAddress, params.HistoryStorageCode, "the code of EIP-2935"},
+		{params.WithdrawalQueueAddress, requestStub, stub + "7002"},
+		{params.ConsolidationQueueAddress, requestStub, stub + "7251"},
 	}
-	if rules.IsAmsterdam {
+	if amsterdam {
 		contracts = append(contracts,
-			contract{params.BuilderDepositAddress, requestStub, "must hold the request stub 0x00 instead of EIP-8282"},
-			contract{params.BuilderExitAddress, requestStub, "must hold the request stub 0x00 instead of EIP-8282"})
+			contract{params.BuilderDepositAddress, requestStub, stub + "8282"},
+			contract{params.BuilderExitAddress, requestStub, stub + "8282"})
 	}
+	var wrong []string
 	for _, want := range contracts {
-		if !bytes.Equal(g.Alloc[want.addr].Code, want.code) {
-			return &GenesisError{Address: &want.addr, Reason: want.what}
+		if !bytes.Equal(alloc[want.addr].Code, want.code) {
+			wrong = append(wrong, fmt.Sprintf("account %s must hold %s", want.addr, want.what))
 		}
 	}
-	return nil
+	if len(wrong) == 0 {
+		return nil
+	}
+	return &GenesisError{Reason: strings.Join(wrong, "; ")}
 }
 
 // checkEmpty names the first empty account, in order of address.
@@ -97,5 +99,5 @@ func checkEmpty(alloc types.GenesisAlloc) error {
 		return nil
 	}
 	first := slices.MinFunc(empty, common.Address.Cmp)
-	return &GenesisError{Address: &first, Reason: "is empty: it has no nonce, no code and no balance"}
+	return &GenesisError{Reason: fmt.Sprintf("account %s is empty: it has no nonce, no code and no balance", first)}
 }

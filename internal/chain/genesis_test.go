@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -60,6 +62,43 @@ func TestCheckGenesis(t *testing.T) {
 		var reason *GenesisError
 		if err := CheckGenesis(g); !errors.As(err, &reason) {
 			t.Errorf("a genesis with %s: %v", name, err)
+		}
+	}
+}
+
+// TestCheckGenesisNamesAll: whoever writes a genesis learns at once which contracts are
+// missing, and of none that is there.
+func TestCheckGenesisNamesAll(t *testing.T) {
+	t.Parallel()
+	osaka := []common.Address{
+		params.BeaconRootsAddress, params.HistoryStorageAddress, params.WithdrawalQueueAddress, params.ConsolidationQueueAddress,
+	}
+	amsterdam := []common.Address{params.BuilderDepositAddress, params.BuilderExitAddress}
+	for name, c := range map[string]struct {
+		amsterdam    bool
+		missing, not []common.Address
+	}{
+		"all":            {false, osaka, amsterdam},
+		"all, Amsterdam": {true, slices.Concat(osaka, amsterdam), nil},
+		"stubs alone":    {true, slices.Concat(osaka[2:], amsterdam), osaka[:2]},
+	} {
+		g := DevGenesis(DevConfig{ChainID: testChainID, GasLimit: 30_000_000, Amsterdam: c.amsterdam})
+		for _, addr := range c.missing {
+			delete(g.Alloc, addr)
+		}
+		err := CheckGenesis(g)
+		if err == nil {
+			t.Fatalf("%s: the genesis was taken", name)
+		}
+		for _, addr := range c.missing {
+			if !strings.Contains(err.Error(), "account "+addr.String()+" must hold the ") {
+				t.Errorf("%s: %s is not named: %v", name, addr, err)
+			}
+		}
+		for _, addr := range c.not {
+			if strings.Contains(err.Error(), addr.String()) {
+				t.Errorf("%s: %s is named: %v", name, addr, err)
+			}
 		}
 	}
 }
