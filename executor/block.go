@@ -60,6 +60,10 @@ type lane struct {
 	scratch core.GasPool  // a copy of it, less what core.ApplyMessage used
 	seen    uint64        // sum of what prefetch looked at, which keeps the looks alive
 
+	// contracts are recipients that had code when a plain transfer to them was tried, by
+	// their last byte. It is not tried again: the EVM does as well.
+	contracts [16]common.Address
+
 	blanks    []types.Receipt
 	price     *big.Int // the last receipt's, which the next one often shares
 	priceWord uint256.Int

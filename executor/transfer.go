@@ -21,6 +21,10 @@ func (l *lane) transfer(b *block, tx *motet.Tx) bool {
 	if !supported(m.Type, &b.rules) || m.Nonce == math.MaxUint64 || likePrecompile(m.To) {
 		return false
 	}
+	contract := &l.contracts[m.To[common.AddressLength-1]%byte(len(l.contracts))]
+	if *contract == *m.To {
+		return false
+	}
 	if b.rules.IsLondon && (m.FeeCap.Lt(&m.TipCap) || m.FeeCap.Lt(&b.baseFee)) {
 		return false
 	}
@@ -37,6 +41,9 @@ func (l *lane) transfer(b *block, tx *motet.Tx) bool {
 	from.flags |= readNonce | readCode
 	to.flags |= readCode
 	if from.nonce != m.Nonce || from.code != nil || to.code != nil || !s.covers(from, &m.Need) || s.err != nil {
+		if to.code != nil {
+			*contract = *m.To
+		}
 		err := s.err
 		s.reset()
 		s.err = err
