@@ -341,21 +341,13 @@ func (r *runner) block(ctx context.Context, b *recordedBlock) (measured, error) 
 // times executes the block n times in a row, and returns what came of the last time
 // and what one took.
 func (e *engine) times(ctx context.Context, b *recordedBlock, n int) (last *execution, s sample, err error) {
-	runs := make([]run, n)
-	for i := range runs {
-		if runs[i], err = e.prepare(b); err != nil {
-			return nil, s, err
-		}
-	}
-	s.wall, s.cpu, err = timing.Measure(func() (err error) {
-		for _, run := range runs {
-			if last, err = run(ctx); err != nil {
-				return err
-			}
-		}
-		return nil
+	s.wall, s.cpu, err = timing.MeasureRow(n, func() (func() error, error) {
+		run, err := e.prepare(b)
+		return func() (err error) {
+			last, err = run(ctx)
+			return err
+		}, err
 	})
-	s.wall, s.cpu = s.wall/float64(n), s.cpu/float64(n)
 	return last, s, err
 }
 

@@ -16,10 +16,27 @@ import (
 // Measure runs f after a collection, so that f does not pay for another's waste,
 // and returns the seconds it took, by the clock and of all cores.
 func Measure(f func() error) (wall, cpu float64, err error) {
+	return MeasureRow(1, func() (func() error, error) { return f, nil })
+}
+
+// MeasureRow is Measure for the mean of n runs in a row, each of which is prepared right
+// before it; that does not count.
+func MeasureRow(n int, prepare func() (func() error, error)) (wall, cpu float64, err error) {
 	runtime.GC()
-	before, start := processorTime(), time.Now()
-	err = f()
-	return time.Since(start).Seconds(), (processorTime() - before).Seconds(), err
+	for range n {
+		f, err := prepare()
+		if err != nil {
+			return 0, 0, err
+		}
+		before, start := processorTime(), time.Now()
+		err = f()
+		wall += time.Since(start).Seconds() / float64(n)
+		cpu += (processorTime() - before).Seconds() / float64(n)
+		if err != nil {
+			return wall, cpu, err
+		}
+	}
+	return wall, cpu, nil
 }
 
 // Calmest runs rounds until n of them were left in peace, or at most three times
