@@ -1,6 +1,7 @@
 package execbench
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -76,9 +77,12 @@ func BenchmarkSchedules(b *testing.B) {
 		{"speculating-2/serial", executor.Config{Workers: 2, Schedule: executor.Throughout}},
 		{"adaptive-2/serial", executor.Config{Workers: 2}},
 	}
-	for _, name := range []string{"transfers", "erc20-mixed", "amm", "erc20-hot", "amm-one-pool", "conflict-bomb"} {
+	for _, name := range []string{"transfers", "erc20", "erc20-mixed", "uniswap", "amm", "erc20-hot", "amm-one-pool", "conflict-bomb"} {
 		b.Run(name, func(b *testing.B) {
-			s, err := build(name, setting{gas: 200_000_000})
+			s, err := build(name, setting{gas: 200_000_000, artifacts: nodeModules})
+			if errors.Is(err, errMissing) {
+				b.Skip(err)
+			}
 			if err != nil {
 				b.Fatal(err)
 			}
