@@ -70,7 +70,8 @@ type Block interface {
 	Run(ctx context.Context, txs []*motet.Tx) (*Slice, error)
 
 	// Verify executes txs, all of which must be valid, as a verifier or a
-	// replay does. A transaction that is not gives an *InvalidTxError.
+	// replay does. A transaction that is not gives an *InvalidTxError. The blooms of
+	// the receipts are being set until Finish has returned.
 	Verify(ctx context.Context, txs []*motet.Tx) (*Slice, error)
 
 	// View returns the state of the open block as it is now. It does not
