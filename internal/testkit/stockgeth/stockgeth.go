@@ -87,9 +87,20 @@ func Start(t testing.TB, genesisFile string) *Geth {
 // Import gives geth a block and makes it the head. The error tells geth's
 // verdict unless it is VALID.
 func (g *Geth) Import(ctx context.Context, block *types.Block) error {
+	return g.payload(ctx, "engine_newPayloadV4", block, nil)
+}
+
+// ImportAlong is Import for a block under Amsterdam rules, with its access list (EIP-7928)
+// in RLP.
+func (g *Geth) ImportAlong(ctx context.Context, block *types.Block, list []byte) error {
+	return g.payload(ctx, "engine_newPayloadV5", block, list)
+}
+
+func (g *Geth) payload(ctx context.Context, method string, block *types.Block, list []byte) error {
 	payload := engine.BlockToExecutableData(block, new(big.Int), nil, nil).ExecutionPayload
+	payload.BlockAccessList = list
 	var status engine.PayloadStatusV1
-	if err := g.rpc.CallContext(ctx, &status, "engine_newPayloadV4", payload, []common.Hash{}, block.BeaconRoot(), []hexutil.Bytes{}); err != nil {
+	if err := g.rpc.CallContext(ctx, &status, method, payload, []common.Hash{}, block.BeaconRoot(), []hexutil.Bytes{}); err != nil {
 		return fmt.Errorf("new payload %d: %w", block.NumberU64(), err)
 	}
 	if status.Status != engine.VALID {
