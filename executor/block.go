@@ -60,8 +60,8 @@ type lane struct {
 	scratch core.GasPool  // a copy of it, less what core.ApplyMessage used
 	seen    uint64        // sum of what prefetch looked at, which keeps the looks alive
 
-	// contracts are recipients that had code when a plain transfer to them was tried, by
-	// their last byte. It is not tried again: the EVM does as well.
+	// contracts are recipients that had code when a plain transfer to them was tried in this
+	// block, by their last byte. It is not tried again: the EVM does as well.
 	contracts [16]common.Address
 
 	blanks    []types.Receipt
@@ -114,6 +114,7 @@ const maxDeployed = 64 << 20
 // eighth of the code's size for that. It goes when the memory forgets the code, and
 // when much code was deployed: most of that may have been reverted, and be nowhere.
 func (b *block) equip(l *lane) {
+	l.contracts = [len(l.contracts)]common.Address{}
 	if l.evm != nil && l.config == b.env.Config && l.rules == b.rules && l.life == b.memory.life && l.state.deployed <= maxDeployed {
 		l.evm.Context = b.context
 		return

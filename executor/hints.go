@@ -15,9 +15,11 @@ const (
 	hintWindow = 64
 	// minForeseen is the share of a stretch that something must be known of, and
 	// minWidth how many transactions must be able to run at a time, on average:
-	// with less the stretch runs serially.
+	// with less the stretch runs serially. The first glance of them tell as a rule, and
+	// to look at all of a stretch may take a tenth of its execution.
 	minForeseen = 0.5
 	minWidth    = 1.3
+	glance      = 512
 	// Of those that hold the predictor learns from one in sampleRate, of the
 	// others from the first maxLost of each attempt.
 	sampleRate = 512
@@ -51,8 +53,14 @@ type sample struct {
 
 // outlook is what the hints for a stretch amount to.
 type outlook struct {
-	foreseen int     // transactions of which something is known
-	width    float64 // transactions for each one in the longest chain
+	looked   int // transactions looked at
+	foreseen int // those of them of which something is known
+	deepest  int // transactions in the longest chain
+}
+
+// promising reports whether the stretch is worth more than one worker.
+func (o *outlook) promising() bool {
+	return float64(o.foreseen) >= minForeseen*float64(o.looked) && float64(o.looked) >= minWidth*float64(o.deepest)
 }
 
 func (h *hints) next(task int) int { return int(h.after[task]) }
@@ -97,8 +105,9 @@ func (m *memory) peek(addr *common.Address) *code {
 	return e.cell.Committed().Value.code
 }
 
-// foresee fills in after for txs.
-func (h *hints) foresee(m *memory, txs []*motet.Tx) outlook {
+// foresee fills in after for txs; unless it is to look at all of them, as long as they are
+// promising.
+func (h *hints) foresee(m *memory, txs []*motet.Tx, all bool) outlook {
 	h.used = true
 	h.after, h.depth = h.after[:0], h.depth[:0]
 	if h.writers == nil {
@@ -106,10 +115,9 @@ func (h *hints) foresee(m *memory, txs []*motet.Tx) outlook {
 	}
 	clear(h.writers)
 	var (
-		out     outlook
-		deepest int32
-		last    common.Address
-		target  *predict.Target
+		out    outlook
+		last   common.Address
+		target *predict.Target
 	)
 	for i, tx := range txs {
 		if to := tx.Call().To; to == nil || target == nil || *to != last {
@@ -132,9 +140,11 @@ func (h *hints) foresee(m *memory, txs []*motet.Tx) outlook {
 			}
 		}
 		h.after, h.depth = append(h.after, after), append(h.depth, depth)
-		deepest = max(deepest, depth)
+		out.looked, out.deepest = i+1, max(out.deepest, int(depth))
+		if out.looked == glance && !all && !out.promising() {
+			break
+		}
 	}
-	out.width = float64(len(txs)) / float64(max(deepest, 1))
 	return out
 }
 

@@ -48,15 +48,24 @@ func TestForesight(t *testing.T) {
 	p := open.(*parallelBlock)
 	txs := append(calls(4, always(own)), calls(3, always(counter))...)
 	txs = append(txs, traceTx(1, 1, own, nil), traceTx(250, 0, peek, nil)) // sender 1 again; what peek writes is known, too
-	o := p.hints.foresee(p.memory, txs)
+	o := p.hints.foresee(p.memory, txs, false)
 	want := []int32{-1, -1, -1, -1, -1, 4, 5, 1, -1}
 	for i := range txs {
 		if p.hints.after[i] != want[i] {
 			t.Errorf("transaction %d follows %d, want %d", i, p.hints.after[i], want[i])
 		}
 	}
-	if o.foreseen != len(txs) || o.width != float64(len(txs))/3 {
-		t.Errorf("%+v", o)
+	if want := (outlook{len(txs), len(txs), 3}); o != want || !o.promising() {
+		t.Errorf("%+v, want %+v", o, want)
+	}
+	chain := make([]*motet.Tx, glance+10)
+	for i := range chain {
+		chain[i] = traceTx(i%300, 0, counter, nil)
+	}
+	for all, want := range map[bool]int{true: len(chain), false: glance} {
+		if o := p.hints.foresee(p.memory, chain, all); o != (outlook{want, want, want}) || o.promising() {
+			t.Errorf("of a chain of %d: %+v", len(chain), o)
+		}
 	}
 }
 

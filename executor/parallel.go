@@ -271,7 +271,7 @@ func (p *parallelBlock) consult(txs []*motet.Tx) (hinted, alone int) {
 	}
 	if p.schedule.exhaustive() && p.hints.predictor != nil {
 		txs = txs[:min(len(txs), stretch)]
-		p.hints.foresee(p.memory, txs)
+		p.hints.foresee(p.memory, txs, true)
 		return len(txs), 0
 	}
 	if p.hints.rest < smallSlice {
@@ -279,8 +279,8 @@ func (p *parallelBlock) consult(txs []*motet.Tx) (hinted, alone int) {
 		return 0, 0
 	}
 	txs = txs[:min(len(txs), p.hints.rest, stretch)]
-	o := p.hints.foresee(p.memory, txs)
-	if p.schedule == WherePays && (float64(o.foreseen) < minForeseen*float64(len(txs)) || o.width < minWidth) {
+	o := p.hints.foresee(p.memory, txs, p.schedule != WherePays)
+	if p.schedule == WherePays && !o.promising() {
 		p.hints.rest = 0
 		p.calmDown()
 		return 0, min(len(txs), p.rest)
