@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,7 +124,7 @@ func TestStockGethAcceptsAmsterdamBlocks(t *testing.T) {
 		if hash := block.Header().BlockAccessListHash; hash == nil || *hash != crypto.Keccak256Hash(list) {
 			t.Fatalf("block %d has the list %x under %v", b, list, hash)
 		}
-		if err := geth.ImportAlong(t.Context(), block, append(list[:len(list):len(list)], 0)); err == nil {
+		if err := geth.ImportAlong(t.Context(), block, append(slices.Clip(list), 0)); err == nil {
 			t.Errorf("geth takes block %d along another list", b)
 		}
 		if err := geth.ImportAlong(t.Context(), block, list); err != nil {
