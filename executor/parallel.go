@@ -23,7 +23,8 @@ import (
 // next transactions, if Config.Predict is set and knows enough, and serially for a
 // while if not. From a state that is slow to answer it reads ahead what is predicted.
 //
-// It runs serially with one worker, and before Spurious Dragon, where accounts may be empty.
+// It runs serially with one worker, what takes next to no time, and before Spurious
+// Dragon, where accounts may be empty.
 //
 // Where Env.AccessList says what the block changes, Verify lets each transaction
 // read from the list what those before it leave, so that none waits for another or
@@ -165,7 +166,7 @@ func (p *parallelBlock) run(ctx context.Context, txs []*motet.Tx, strict bool) (
 // access list, or what can be predicted.
 func (p *parallelBlock) inspired(txs []*motet.Tx, strict bool, out *Slice, run func() error) error {
 	list := p.env.AccessList
-	serially := !p.possible || p.inOrder() || len(txs) < smallSlice || p.triedOut(txs)
+	serially := !p.possible || p.inOrder() || len(txs) < smallSlice || p.light(txs)
 	if list == nil || serially || !strict || len(p.included) > 0 || !followable(*list) {
 		end := p.readAhead(txs)
 		defer func() { out.Stats.ReadAhead = end() }()
@@ -223,7 +224,7 @@ func (p *parallelBlock) through(ctx context.Context, txs []*motet.Tx, strict boo
 // considered, and whether that is all of the slice.
 func (p *parallelBlock) tryOut(ctx context.Context, txs []*motet.Tx, strict bool, out *Slice) (n int, done bool, err error) {
 	const few = 2 // transactions between two looks at the clock
-	if alone, _ := p.alone(len(txs)); alone > 0 || p.along || !p.triedOut(txs) {
+	if alone, _ := p.alone(len(txs)); alone > 0 || p.along || !p.light(txs) {
 		return 0, false, nil
 	}
 	defer func() { p.memory.trace.alone("small slice", n) }()
@@ -248,8 +249,9 @@ func (p *parallelBlock) tryOut(ctx context.Context, txs []*motet.Tx, strict bool
 	return n, true, nil
 }
 
-// triedOut reports whether txs may take so little time that other workers do not pay.
-func (p *parallelBlock) triedOut(txs []*motet.Tx) bool {
+// light reports whether txs have so little gas that they may take no time worth other
+// workers.
+func (p *parallelBlock) light(txs []*motet.Tx) bool {
 	if p.schedule != WherePays {
 		return false
 	}

@@ -120,9 +120,7 @@ func (c *devConfig) register(fs *flag.FlagSet) {
 
 // settle gives settings that were not given the value that others imply.
 func (c *devConfig) settle(fs *flag.FlagSet) {
-	given := false
-	fs.Visit(func(f *flag.Flag) { given = given || f.Name == "l1" })
-	if c.noMining && !given {
+	if c.noMining && !wasSet(fs, "l1") {
 		c.l1 = "off"
 	}
 }

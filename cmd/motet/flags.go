@@ -18,7 +18,7 @@ func envName(flagName string) string {
 	return "MOTET_" + strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(flagName))
 }
 
-const adaptiveUsage = "where conflicts rule and nothing is predicted, run serially for a while (false: speculate from the first transaction to the last whatever is lost, in turn where conflicts are predicted; slices of fewer than 8 still run serially)"
+const adaptiveUsage = "where conflicts rule and nothing is predicted, run serially for a while (false: speculate whatever is lost, on slices of 8 transactions and more)"
 
 // schedule is when the parallel executor speculates.
 func schedule(adaptive bool) executor.Schedule {

@@ -322,10 +322,8 @@ func TestLinger(t *testing.T) {
 	}
 }
 
-// TestPublishOrder inserts versions in every order of arrival and reads below
-// each task.
-// Tasks that follow the one they depend on do not conflict: here 64 neighbours
-// each add up a cell of their own.
+// TestFollowing: tasks that follow the one they depend on do not conflict. Here 64
+// neighbours each add up a cell of their own.
 func TestFollowing(t *testing.T) {
 	const chains, length, workers = 40, 64, 4
 	ops, after := make([]op, chains*length), make([]int, chains*length)
@@ -356,6 +354,8 @@ func TestFollowing(t *testing.T) {
 	run(func(task int) int { return task - 1 - task%7 })
 }
 
+// TestPublishOrder inserts versions in every order of arrival and reads below
+// each task.
 func TestPublishOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	for range 200 {

@@ -258,8 +258,9 @@ func newRunner(c Config) *runner {
 }
 
 // shortestCPU is how many seconds of processor time, in all rounds together, either
-// executor must have taken for a ratio of the two, be it of one block or of all. What a thread that is still running
-// on another core took since the kernel's last tick, 1 to 10 ms, is not accounted yet.
+// executor must have taken for a ratio of the two, be it of one block or of all. What a
+// thread that is still running on another core took since the kernel's last tick, 1 to
+// 10 ms, is not accounted yet.
 const shortestCPU = 0.02
 
 // sample is one timed run.
