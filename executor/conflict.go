@@ -1,29 +1,20 @@
 package executor
 
 import (
-	"time"
-
 	"github.com/motet-evm/motet/executor/report"
 )
 
 // abort notes why the execution of a task does not hold, at the time that it is
 // found. The worker goes on to run it on committed values.
 func (s *speculation) abort(worker, task int) {
-	t := &s.memory.trace
-	t.lanes[worker].Mark(report.Tick)
-	a := report.Abort{
-		At: int64(time.Since(t.begun)), Task: int32(s.first + task), //nolint:gosec // places in a stream are small
-		Place: report.Nowhere, Writer: report.Nowhere,
-	}
 	r := s.record(task)
+	l := loss{cause: report.CauseGas, writer: report.Nowhere}
 	if r.failure != nil {
-		a.Cause = report.CauseRead
+		l.cause = report.CauseRead
 	} else if at, by, cause, found := r.conflict(); found {
-		a.Cause, a.Place, a.Writer = cause, t.place(at), by-1
-	} else {
-		a.Cause = report.CauseGas
+		l.at, l.by, l.cause = at, by, cause
 	}
-	t.aborts = append(t.aborts, a)
+	s.memory.trace.lose(worker, s.first+task, &l)
 }
 
 // conflict finds the first read of the record that does not hold, and who wrote

@@ -98,7 +98,7 @@ func TestAbortNamesVoidSlot(t *testing.T) {
 	if s.Holds(0, 0) {
 		t.Fatal("a value that is void holds")
 	}
-	if a := p.memory.trace.aborts; len(a) != 1 || a[0].Cause != report.CauseSlot {
+	if a := p.memory.trace.aborts(); len(a) != 1 || a[0].Cause != report.CauseSlot {
 		t.Errorf("aborts: %+v", a)
 	}
 }

@@ -7,18 +7,23 @@ import "github.com/ethereum/go-ethereum/common"
 // returns need not be right, since every read is compared with the committed
 // value before the transaction commits.
 type guess struct {
-	task int
+	task   int
+	number uint64 // of the task among readers
 	// index is the transaction's block access index where the block runs along a
 	// list, else 0.
 	index  uint32
 	memory *memory
+	worker int
+	run    *speculation
 }
 
-// account sets v to the guess.
-func (g *guess) account(v *accountValue, e *accountEntry) {
+// account sets v to the guess, and returns the last task that is known to have changed
+// the account. Nobody waits for one: most look at an account whose balance alone
+// changes, and not at that.
+func (g *guess) account(v *accountValue, e *accountEntry) (by int) {
 	if g.index > 0 {
 		*v = g.memory.alongAccount(e, g.index)
-		return
+		return beforeBlock
 	}
 	g.memory.step()
 	committed := e.cell.Committed()
@@ -26,8 +31,9 @@ func (g *guess) account(v *accountValue, e *accountEntry) {
 	w := e.cell.Below(g.task, committed.Task)
 	if w == nil {
 		v.set(&committed.Value)
-		return
+		return committed.Task
 	}
+	by = w.Task
 	var sum accountWrite
 	for ; w != nil; w = w.Older(committed.Task) {
 		sum.delta.Add(&sum.delta, &w.Write.delta)
@@ -39,17 +45,40 @@ func (g *guess) account(v *accountValue, e *accountEntry) {
 		}
 	}
 	sum.applyTo(v, &committed.Value)
+	return by
 }
 
+// reads notes that the transaction depends on the account's balance or nonce.
+func (g *guess) reads(e *accountEntry) {
+	if e != nil && g.index == 0 {
+		g.memory.step()
+		e.cell.Read(g.number)
+	}
+}
+
+// slot is what the transaction takes the slot to hold. It waits for what is about to be
+// replaced.
 func (g *guess) slot(e *slotEntry) common.Hash {
 	if g.index > 0 {
 		return g.memory.alongSlot(e, g.index)
 	}
 	g.memory.step()
+	e.cell.Read(g.number)
+	for {
+		value, w := g.slotNow(e)
+		if w == nil || !g.run.await(g.worker, w.Task) {
+			return value
+		}
+	}
+}
+
+// slotNow also returns the version that the value is from, unless it is the committed one.
+func (g *guess) slotNow(e *slotEntry) (common.Hash, *slotVersion) {
+	g.memory.step()
 	committed := e.cell.Committed().Task
 	g.memory.step()
 	if w := e.cell.Below(g.task, committed); w != nil {
-		return w.Value
+		return w.Value, w
 	}
-	return slotValue(e)
+	return slotValue(e), nil
 }

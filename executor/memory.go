@@ -142,14 +142,15 @@ type slotCell struct {
 // committed one. Finding and loading is safe for concurrent use, committing is
 // for one goroutine.
 type memory struct {
-	reader   state.Reader
-	life     int            // grows when the memory is emptied
-	root     common.Hash    // of the state before the block
-	outcome  *motet.Outcome // of the block, once it is finished
-	sealed   common.Hash    // root of the state after it, if known
-	seeds    seeds
-	accounts table[common.Address, accountCell]
-	slots    table[slotKey, slotCell]
+	reader     state.Reader
+	life       int            // grows when the memory is emptied
+	generation uint64         // grows with each block
+	root       common.Hash    // of the state before the block
+	outcome    *motet.Outcome // of the block, once it is finished
+	sealed     common.Hash    // root of the state after it, if known
+	seeds      seeds
+	accounts   table[common.Address, accountCell]
+	slots      table[slotKey, slotCell]
 
 	changedAccounts []*accountEntry
 	changedSlots    []*slotEntry
@@ -191,6 +192,7 @@ func (m *memory) reset(root common.Hash, reader state.Reader) {
 }
 
 func (m *memory) start(root common.Hash, reader state.Reader) {
+	m.generation++
 	m.root, m.sealed, m.outcome = root, common.Hash{}, nil
 	m.reader, m.wiped, m.fees = reader, false, fees{}
 	m.ownAccounts.Reset()

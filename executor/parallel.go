@@ -12,6 +12,7 @@ import (
 	"github.com/motet-evm/motet"
 	"github.com/motet-evm/motet/executor/blockstm"
 	"github.com/motet-evm/motet/executor/predict"
+	"github.com/motet-evm/motet/executor/report"
 )
 
 // Parallel runs the transactions of a block speculatively on several workers.
@@ -44,10 +45,15 @@ const (
 	smallSlice = 8
 	smallGas   = 8_000_000
 	worthwhile = 300 * time.Microsecond
-	batch      = 8
-	// maxWaste is the share of lost executions from which speculation does not
-	// pay: two workers that lose half of them are still a third faster than one. calmMin
-	// to calmMax is how many transactions run serially then before it is tried again.
+	// batch is how many transactions with little gas a worker takes up at a time. One with
+	// more than aloneGas is taken up alone: those behind it would wait for it to end, and
+	// be lost where they depend on what others do meanwhile.
+	batch    = 8
+	aloneGas = 150_000
+	// maxWaste is how many lost executions for each committed transaction are too many for
+	// speculation to pay: two workers that lose half of theirs are still a third faster than
+	// one. calmMin to calmMax is how many transactions run serially then before it is tried
+	// again.
 	maxWaste = 0.6
 	calmMin  = 128
 	calmMax  = 16_384
@@ -87,8 +93,11 @@ func NewParallel(config Config) *Parallel {
 // that is not committed.
 func Window(workers int) int { return 4 * batch * max(workers, 2) }
 
+// withCredit returns the window of a run, two thirds of which may be in flight.
+func withCredit(window int) int { return window + window/2 }
+
 func newCrew(workers int, predictor *predict.Predictor) *crew {
-	c := &crew{calm: calmMin, hints: hints{predictor: predictor}, single: newLane(newMemory()), records: make([]record, Window(workers))}
+	c := &crew{calm: calmMin, hints: hints{predictor: predictor}, single: newLane(newMemory()), records: make([]record, withCredit(Window(workers)))}
 	c.mem().trace = newTrace(workers)
 	for range workers {
 		w := &worker{lane: *newLane(c.mem())}
@@ -333,13 +342,16 @@ func (p *parallelBlock) speculate(ctx context.Context, txs []*motet.Tx, hinted i
 		out:           out,
 		first:         p.memory.trace.next,
 		begin:         len(p.included),
-		lost:          -1,
 	}
 	plan := p.plan(len(txs), hinted > 0)
+	if !p.schedule.exhaustive() {
+		plan.Alone = func(task int) bool { return txs[task].Call().Gas > aloneGas }
+	}
 	if strict {
 		p.linger(s, &plan)
 	}
-	result, err := blockstm.Run(ctx, plan, s)
+	s.scheduler = blockstm.New(plan, s)
+	result, err := s.scheduler.Run(ctx)
 	p.memory.settleFees()
 	n = result.Committed
 	p.tasks += n
@@ -387,19 +399,20 @@ func (p *parallelBlock) plan(tasks int, hinted bool) blockstm.Plan {
 	plan := blockstm.Plan{
 		Tasks:   tasks,
 		Workers: min(len(p.workers), tasks),
-		Window:  Window(len(p.workers)),
+		Window:  withCredit(Window(len(p.workers))),
 		Batch:   batch,
 		Idle:    func(worker int) { p.memory.trace.lanes[worker].Rest() },
+		Pause:   func(worker int) { p.memory.trace.lanes[worker].Mark(report.Paused) },
 	}
 	if hinted {
-		plan.After, plan.Window = p.hints.next, hintWindow*len(p.workers)
+		plan.After, plan.Window = p.hints.next, withCredit(hintWindow*len(p.workers))
 		for len(p.records) < plan.Window {
 			p.records = append(p.records, record{})
 		}
 	}
 	switch p.schedule {
 	case WherePays, Throughout:
-		plan.Workers = min(len(p.workers), tasks/2)
+		plan.Workers = min(len(p.workers), max(1, tasks/2))
 		if p.schedule == WherePays || !hinted && p.hints.predictor != nil { // then hints take over
 			plan.MaxWaste = maxWaste
 		}

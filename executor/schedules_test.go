@@ -142,7 +142,7 @@ func (blindly) Holds(int, int) bool { return true }
 func (s scenario) run(p *parallelBlock, state *yielding, choose scheduletest.Policy) (*Slice, []scheduletest.Preemption, error) {
 	st := scheduletest.New(s.plan.Workers)
 	out := newSlice(s.txs)
-	spec := &speculation{parallelBlock: p, txs: s.txs, out: out, lost: -1}
+	spec := &speculation{parallelBlock: p, txs: s.txs, out: out}
 	program := blockstm.Program(spec)
 	if s.blind {
 		program = blindly{spec}
@@ -157,7 +157,10 @@ func (s scenario) run(p *parallelBlock, state *yielding, choose scheduletest.Pol
 		plan.After = func(task int) int { return s.after[task] }
 	}
 	state.yield, p.memory.yield = st.YieldNow, st.YieldNow
-	list, stuck := st.Conduct(choose, func() { result, err = blockstm.Run(context.Background(), plan, program) })
+	list, stuck := st.Conduct(choose, func() {
+		spec.scheduler = blockstm.New(plan, program)
+		result, err = spec.scheduler.Run(context.Background())
+	})
 	state.yield, p.memory.yield = nil, nil
 	p.memory.settleFees()
 	if err := cmp.Or(stuck, err, spec.err); err != nil {

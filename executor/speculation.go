@@ -17,15 +17,32 @@ import (
 type record struct {
 	footprint
 
+	number    uint64    // of the task, as readers of cells have it
+	before    footprint // of the task's last execution, if this one replaces it
+	published bool
+	last      uint64 // last reader of what was taken back, unless what replaced it is published
+	withdrawn withdrawn
+	lost      bool // some execution of the task did not hold
+	loss      loss // why the last one would not
+
 	receipt *types.Receipt
 	taken   twoGas
 	invalid error // why the transaction cannot be included
 	failure error // of the state reader, or a panic
 }
 
+// withdrawn are cells whose versions were taken back. They count as changed, so that the
+// versions are forgotten with the block.
+type withdrawn struct {
+	accounts []*accountEntry
+	slots    []*slotEntry
+}
+
 // speculation is a slice as a blockstm.Program.
 type speculation struct {
 	*parallelBlock
+
+	scheduler *blockstm.Scheduler
 
 	txs    []*motet.Tx
 	strict bool
@@ -36,14 +53,18 @@ type speculation struct {
 	begin    int       // index in the block of the first one included
 
 	// Written by the holder of the frontier.
-	lost int // last task whose execution did not hold
-	err  error
-	cut  bool
+	err error
+	cut bool
 }
 
 var _ blockstm.Program = (*speculation)(nil)
 
 func (s *speculation) record(task int) *record { return &s.records[task%len(s.records)] }
+
+// number is what a task is known by among the readers of a cell.
+func (s *speculation) number(task int) uint64 {
+	return s.memory.generation<<32 | uint64(uint32(s.tasks+task+1)) //nolint:gosec // transactions of a block
+}
 
 // Prepare implements blockstm.Program.
 func (s *speculation) Prepare(worker, from, to int) {
@@ -81,17 +102,48 @@ func (l *lane) prefetch(txs []*motet.Tx) {
 // Execute implements blockstm.Program.
 func (s *speculation) Execute(worker, task int) {
 	w := s.workers[worker]
-	w.guess = guess{task: s.tasks + task, memory: s.memory}
+	w.guess = s.guess(worker, task)
 	shown := &s.context.Coinbase
 	if s.along {
-		w.guess.index, shown = uint32(s.begin+task+1), nil // nobody needs to see the versions
+		shown = nil // nobody needs to see the versions
 	}
 	w.state.guess = &w.guess
 	w.budget = &w.fresh
 	r := s.record(task)
+	if r.number == w.guess.number { // once more
+		s.memory.trace.lose(worker, s.first+task, &r.loss)
+	}
 	s.attempt(w, task, r)
-	w.stage(r, s.tasks+task, shown)
+	last := w.stage(r, s.tasks+task, shown)
+	s.push(task, max(last, r.takeBack(&r.before, s.memory)))
 	s.memory.trace.lanes[worker].Ran(s.first+task, report.Speculated, short(r.receipt))
+}
+
+// guess returns how a worker's execution of a task reads.
+func (s *speculation) guess(worker, task int) guess {
+	g := guess{task: s.tasks + task, number: s.number(task), memory: s.memory, worker: worker, run: s}
+	if s.along {
+		g.index = uint32(s.begin + task + 1) //nolint:gosec // transactions of a block
+	}
+	return g
+}
+
+// push tells that a task has changed what the task with the given number has read, or
+// some before it.
+func (s *speculation) push(task int, last uint64) {
+	if own := s.number(task); last > own {
+		s.scheduler.Invalidate(task, task+int(last-own)) //nolint:gosec // tasks of one block
+	}
+}
+
+// await waits for what replaces the versions of a task, if something does, and reports
+// whether it has.
+func (s *speculation) await(worker, task int) bool {
+	if !s.scheduler.Await(worker, task-s.tasks) {
+		return false
+	}
+	s.memory.trace.lanes[worker].Mark(report.Tick)
+	return true
 }
 
 // Settle implements blockstm.Program.
@@ -102,12 +154,21 @@ func (s *speculation) Settle(worker, task int) {
 	r := s.record(task)
 	s.attempt(w, task, r)
 	w.stage(r, s.tasks+task, nil)
+	r.last = r.takeBack(&r.before, s.memory)
 	s.memory.trace.lanes[worker].Ran(s.first+task, report.Settled, short(r.receipt))
 }
 
 // attempt executes a task into its record.
 func (s *speculation) attempt(w *worker, task int, r *record) {
+	if number := s.number(task); r.number == number {
+		r.footprint, r.before = r.before, r.footprint
+		r.lost = true
+	} else {
+		r.number, r.lost = number, false
+		r.before.reset()
+	}
 	r.reset()
+	r.published, r.last = w.state.guess != nil, 0
 	w.state.footprint = &r.footprint
 	w.state.forget()
 	r.receipt = w.blank(r.receipt)
@@ -142,10 +203,10 @@ func (s *txState) assume(sender *account, nonce uint64) {
 
 // stage turns what the record changed into versions. With a coinbase they are
 // published for other workers to guess from; credits to the coinbase are not,
-// since every transaction makes one.
-func (w *worker) stage(r *record, task int, coinbase *common.Address) {
+// since every transaction makes one. It returns the last reader of what was published.
+func (w *worker) stage(r *record, task int, coinbase *common.Address) (last uint64) {
 	if r.invalid != nil || r.failure != nil {
-		return
+		return 0
 	}
 	for _, a := range r.accounts[:r.nAccounts] {
 		if a.mutations == 0 || a.flags&isPaid != 0 || a.flags&isPresent == 0 {
@@ -170,6 +231,7 @@ func (w *worker) stage(r *record, task int, coinbase *common.Address) {
 		if coinbase != nil && (nonceSet || codeSet || a.addr != *coinbase) {
 			w.state.memory.step()
 			a.entry.cell.Publish(a.version)
+			last = max(last, a.entry.cell.Reader())
 		}
 	}
 	for _, l := range r.slots[:r.nSlots] {
@@ -181,8 +243,10 @@ func (w *worker) stage(r *record, task int, coinbase *common.Address) {
 		if coinbase != nil {
 			w.state.memory.step()
 			l.entry.cell.Publish(l.version)
+			last = max(last, l.entry.cell.Reader())
 		}
 	}
+	return last
 }
 
 // Holds implements blockstm.Program.
@@ -190,7 +254,6 @@ func (s *speculation) Holds(worker, task int) bool {
 	if s.holds(task) {
 		return true
 	}
-	s.lost = task
 	s.abort(worker, task)
 	return false
 }
@@ -245,34 +308,137 @@ func (a *account) agrees(f uint16) bool {
 		(f&boundBalance == 0 || !is.balance.Lt(&a.bound))
 }
 
-// Withdraw implements blockstm.Program. The cells count as changed, so that the
-// versions in them are forgotten with the block.
+// Withdraw implements blockstm.Program.
 func (s *speculation) Withdraw(task int) {
 	r := s.record(task)
+	r.takeBack(&r.footprint, s.memory)
+	r.number = 0
+	s.memory.listWithdrawn(&r.withdrawn)
+}
+
+// takeBack takes the versions of a footprint back and empties it. It returns the last
+// reader of any.
+func (r *record) takeBack(f *footprint, m *memory) (last uint64) {
+	for _, a := range f.accounts[:f.nAccounts] {
+		if a.version != nil {
+			m.step()
+			a.version.Withdraw()
+			last = max(last, a.entry.cell.Reader())
+			r.withdrawn.accounts = append(r.withdrawn.accounts, a.entry)
+		}
+	}
+	for _, l := range f.slots[:f.nSlots] {
+		if l.version != nil {
+			m.step()
+			l.version.Withdraw()
+			last = max(last, l.entry.cell.Reader())
+			r.withdrawn.slots = append(r.withdrawn.slots, l.entry)
+		}
+	}
+	f.reset()
+	return last
+}
+
+// listWithdrawn lists what the record has withdrawn so far.
+func (m *memory) listWithdrawn(w *withdrawn) {
+	for _, e := range w.accounts {
+		m.list(e)
+	}
+	for _, e := range w.slots {
+		m.list(e.key.account)
+		m.listSlot(e)
+	}
+	w.accounts, w.slots = w.accounts[:0], w.slots[:0]
+}
+
+// shown tells who has read what the task, now committed, has changed, unless that was
+// told when it was published.
+func (s *speculation) shown(task int, r *record) {
+	if r.published {
+		return
+	}
+	last := r.last
 	for _, a := range r.accounts[:r.nAccounts] {
 		if a.version != nil {
-			s.memory.list(a.entry)
-			a.version.Withdraw()
+			last = max(last, a.entry.cell.Reader())
 		}
 	}
 	for _, l := range r.slots[:r.nSlots] {
 		if l.version != nil {
-			s.memory.list(l.entry.key.account)
-			s.memory.listSlot(l.entry)
-			l.version.Withdraw()
+			last = max(last, l.entry.cell.Reader())
 		}
 	}
+	s.push(task, last)
+}
+
+// Stands implements blockstm.Program. Of accounts it looks at what the transaction has
+// really read; the rest is left for the frontier to judge.
+func (s *speculation) Stands(worker, task int) bool {
+	r, g := s.record(task), s.guess(worker, task)
+	if r.failure != nil {
+		return true
+	}
+	for _, l := range r.slots[:r.nSlots] {
+		if l.flags&readSlot == 0 {
+			continue
+		}
+		if value, w := g.slotNow(l.entry); value != l.base {
+			by := l.entry.cell.Committed().Task
+			if w != nil {
+				by = w.Task
+			}
+			r.loss = loss{at: spot{slot: l.entry}, cause: report.CauseSlot, writer: s.writer(by)}
+			return false
+		}
+	}
+	for _, a := range r.accounts[:r.nAccounts] {
+		const really = readBalance | readNonce | readCode | readExist
+		if a.flags&really == 0 || a.flags&isPaid != 0 || a.entry == nil || a.entry == s.memory.fees.entry {
+			continue
+		}
+		var now accountValue
+		by := g.account(&now, a.entry)
+		switch {
+		case a.flags&readBalance != 0 && !now.balance.Eq(&a.base.balance):
+			r.loss = loss{at: spot{account: a.entry, field: report.Balance}, cause: report.CauseBalance, writer: s.writer(by)}
+		case a.flags&readNonce != 0 && now.nonce != a.base.nonce && (now.nonce > a.base.nonce || a.addr != s.txs[task].From): // a sender's is taken to be his turn
+			r.loss = loss{at: spot{account: a.entry, field: report.Nonce}, cause: report.CauseNonce, writer: s.writer(by)}
+		case a.flags&readCode != 0 && !sameCode(now.code, a.base.code):
+			r.loss = loss{at: spot{account: a.entry, field: report.Code}, cause: report.CauseCode, writer: s.writer(by)}
+		case a.flags&readExist != 0 && now.exists != a.base.exists:
+			r.loss = loss{at: spot{account: a.entry, field: report.Existence}, cause: report.CauseExistence, writer: s.writer(by)}
+		default:
+			continue
+		}
+		return false
+	}
+	return true
+}
+
+// writer returns the place in the stream of a task that versions name, or Nowhere if it
+// lies before the run.
+func (s *speculation) writer(task int) int32 {
+	if task < s.tasks {
+		return report.Nowhere
+	}
+	return int32(s.first + task - s.tasks) //nolint:gosec // places in a stream are small
 }
 
 // Commit implements blockstm.Program.
 func (s *speculation) Commit(_, task int) bool {
 	r, tx := s.record(task), s.txs[task]
+	r.number = 0 // it is over with this execution; if it is refused, the next run may number another so
+	s.memory.listWithdrawn(&r.withdrawn)
 	switch {
 	case r.failure != nil:
 		s.err = r.failure
 	case r.invalid != nil:
 		s.cut, s.err = s.refuse(tx, r.invalid, s.strict, s.out)
-		return !s.cut && s.err == nil
+		if s.cut || s.err != nil {
+			return false
+		}
+		s.shown(task, r)
+		return true
 	}
 	if s.err != nil {
 		return false
@@ -311,7 +477,8 @@ func (s *speculation) Commit(_, task int) bool {
 		}
 	}
 	s.memory.log.committed(&r.footprint, uint32(len(s.included)+1), &s.memory.fees.value.balance)
-	s.hints.sample(s.memory, tx, &r.footprint, len(s.included), s.lost == task)
+	s.hints.sample(s.memory, tx, &r.footprint, len(s.included), r.lost)
+	s.shown(task, r)
 	s.include(tx, receipt, s.out)
 	if s.blooming != nil {
 		s.blooming.ready.Add(1)

@@ -65,6 +65,15 @@ func (s *txState) setNonce(a *account, nonce uint64) {
 	a.nonce = nonce
 }
 
+// reads notes that the transaction depends on the account's balance or nonce. That of the
+// sender, from its start to Prepare, is judged at the frontier alone.
+func (s *txState) reads(a *account, field uint16) {
+	if s.guess != nil && a.flags&field == 0 && s.sender != a {
+		s.guess.reads(a.entry)
+	}
+	a.flags |= field
+}
+
 func (a *account) empty() bool {
 	return a.nonce == 0 && a.code == nil && a.balance.IsZero()
 }
@@ -73,7 +82,7 @@ func (a *account) empty() bool {
 // recorded, so that other changes to its balance do no harm.
 func (s *txState) covers(a *account, amount *uint256.Int) bool {
 	if a.balance.Lt(amount) {
-		a.flags |= readBalance
+		s.reads(a, readBalance)
 		return false
 	}
 	var spare uint256.Int
@@ -130,7 +139,7 @@ func (s *txState) AddBalance(addr common.Address, amount *uint256.Int, reason tr
 func (s *txState) GetBalance(addr common.Address) *uint256.Int {
 	a := s.loaded(&addr)
 	if s.sender != a || !s.covers(a, &s.need) {
-		a.flags |= readBalance
+		s.reads(a, readBalance)
 	}
 	s.nextBalance = (s.nextBalance + 1) % uint8(len(s.balances))
 	b := &s.balances[s.nextBalance]
@@ -141,7 +150,7 @@ func (s *txState) GetBalance(addr common.Address) *uint256.Int {
 // GetNonce implements vm.StateDB.
 func (s *txState) GetNonce(addr common.Address) uint64 {
 	a := s.loaded(&addr)
-	a.flags |= readNonce
+	s.reads(a, readNonce)
 	return a.nonce
 }
 

@@ -1,6 +1,8 @@
 package executor
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/core/types"
@@ -28,7 +30,7 @@ type trace struct {
 	edges   []report.Edge
 	places  []spot
 	rare    map[spot]int32 // indexes in places of all but written slots
-	aborts  []report.Abort
+	losses  [][]loss       // by worker
 	gaps    []report.Gap
 	solos   []report.Solo
 }
@@ -38,6 +40,60 @@ type spot struct {
 	account *accountEntry
 	slot    *slotEntry
 	field   report.Field
+}
+
+// loss is an execution that did not hold.
+type loss struct {
+	when   int64 // in nanoseconds since the block was opened
+	task   int32 // place in the stream
+	cause  report.Cause
+	at     spot  // what it had read; none for some causes
+	writer int32 // place in the stream of who wrote it meanwhile, or Nowhere
+	by     int32 // or his index in the block plus one, or 0
+}
+
+// lose notes a loss at the time that it is found. The worker goes on to run the task once
+// more.
+func (t *trace) lose(worker, task int, l *loss) {
+	t.lanes[worker].Mark(report.Tick)
+	l.when, l.task = int64(time.Since(t.begun)), int32(task) //nolint:gosec // places in a stream are small
+	t.losses[worker] = append(t.losses[worker], *l)
+}
+
+// aborts returns the losses in the order of time.
+func (t *trace) aborts() []report.Abort {
+	var all []loss
+	for _, l := range t.losses {
+		all = append(all, l...)
+	}
+	slices.SortStableFunc(all, func(a, b loss) int { return cmp.Compare(a.when, b.when) })
+	aborts := make([]report.Abort, len(all))
+	for i, l := range all {
+		a := &aborts[i]
+		*a = report.Abort{At: l.when, Task: l.task, Cause: l.cause, Place: report.Nowhere, Writer: l.by - 1}
+		if l.at != (spot{}) {
+			a.Place = t.place(l.at)
+		}
+		if l.writer != report.Nowhere {
+			a.Writer = t.index(l.writer)
+		}
+	}
+	return aborts
+}
+
+// index returns the index in the block of a place in the stream, or Nowhere.
+func (t *trace) index(place int32) int32 {
+	missing := int32(0)
+	for _, g := range t.gaps {
+		switch {
+		case place < g.From:
+			return place - missing
+		case place < g.To:
+			return report.Nowhere
+		}
+		missing += g.To - g.From
+	}
+	return place - missing
 }
 
 // accountTrail names the transactions that wrote an account's fields last: the
@@ -53,7 +109,9 @@ type slotTrail struct{ by, place int32 }
 // is always among them.
 const maxFanIn = 64
 
-func newTrace(workers int) trace { return trace{lanes: make([]report.Lane, workers)} }
+func newTrace(workers int) trace {
+	return trace{lanes: make([]report.Lane, workers), losses: make([][]loss, workers)}
+}
 
 // start forgets the last block.
 func (t *trace) start() {
@@ -62,7 +120,11 @@ func (t *trace) start() {
 		t.lanes[i].Reset(t.begun)
 	}
 	t.wall, t.slices, t.first, t.next, t.longest = 0, 0, 0, 0, 0
-	t.reach, t.edges, t.aborts, t.gaps, t.solos = t.reach[:0], t.edges[:0], t.aborts[:0], t.gaps[:0], t.solos[:0]
+	t.reach, t.edges, t.gaps, t.solos = t.reach[:0], t.edges[:0], t.gaps[:0], t.solos[:0]
+	for i := range t.losses {
+		clear(t.losses[i])
+		t.losses[i] = t.losses[i][:0]
+	}
 	clear(t.places)
 	t.places = t.places[:0]
 	clear(t.rare)
@@ -272,13 +334,14 @@ func (t *trace) markAccount(a *account, by int32, reach uint64) {
 
 // report sums up the finished block. The memory may go to another one then.
 func (t *trace) report(transactions int, gas uint64) *report.Block {
+	aborts := t.aborts()
 	b := &report.Block{
 		Workers: len(t.lanes), Slices: t.slices, Wall: t.wall,
 		Transactions: transactions, Gas: gas, CriticalGas: t.longest,
 		Lanes:  make([][]report.Lap, len(t.lanes)),
 		Edges:  copied(t.edges),
 		Places: make([]report.Location, len(t.places)),
-		Aborts: copied(t.aborts),
+		Aborts: aborts,
 		Gaps:   copied(t.gaps),
 		Solos:  copied(t.solos),
 	}

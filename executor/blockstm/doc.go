@@ -2,16 +2,23 @@
 // workers, with the result that running them one after the other would have. It
 // knows nothing of what a task does.
 //
-// It follows Block-STM: optimistic execution over versioned memory, and
-// validation in order. It departs from the paper in one point, from which its
-// simplicity comes: validation is against committed values only. Tasks commit
-// strictly in order at a rolling frontier; whoever holds the frontier checks
-// each read of the task there against what is committed, and re-executes the
-// task on the spot if one does not hold. All predecessors are committed by
-// then, so the second execution is final. There is no livelock, no estimate
-// that could be waited for, and no task runs more than twice in one run.
-// docs/adr/0010 tells what that costs.
+// It follows Block-STM: optimistic execution over versioned memory, estimates, and
+// validation in order. Tasks commit strictly in order at a rolling frontier;
+// whoever holds the frontier checks each read of the task there against what is
+// committed, and executes the task on the spot if one does not hold. All
+// predecessors are committed by then, so that this execution is final. There is
+// no livelock.
 //
-// Versions of uncommitted tasks ([Cell.Below]) are therefore only a guess that
-// makes speculation right more often; correctness does not depend on them.
+// Versions of uncommitted tasks ([Cell.Below]) are only a guess; correctness does
+// not depend on them. What makes guesses right more often:
+//
+//   - A cell knows its last reader ([Cell.Read]). Who publishes below it tells
+//     ([Scheduler.Invalidate]), and tasks that would read something else now are
+//     executed again, the one nearest the frontier first.
+//   - While a task is executed again, what it had published is an estimate: who
+//     comes to read that waits ([Scheduler.Await]).
+//   - A task follows the one that it is expected to depend on (Plan.After).
+//
+// What is lost is bounded (Plan.Window, Plan.MaxWaste). docs/adr/0010 and 0011
+// tell why it is so, and what was tried.
 package blockstm

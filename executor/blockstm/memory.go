@@ -38,6 +38,7 @@ func (v *Version[W, V]) Withdraw() { v.withdrawn.Store(true) }
 type Cell[W, V any] struct {
 	committed atomic.Pointer[Version[W, V]]
 	newest    atomic.Pointer[Version[W, V]]
+	reader    atomic.Uint64
 }
 
 // Committed returns the version that holds the committed value, nil if the cell
@@ -57,7 +58,21 @@ func (c *Cell[W, V]) Reset() {
 	c.newest.Store(nil)
 }
 
-// Publish inserts v, newest task first.
+// Read notes that a task reads the cell, by a number that grows with the task and from
+// run to run; 0 is nobody's. Where it is called before the look at the versions,
+// whoever publishes one either is seen or sees the reader.
+func (c *Cell[W, V]) Read(reader uint64) {
+	for last := c.reader.Load(); last < reader; last = c.reader.Load() {
+		if c.reader.CompareAndSwap(last, reader) {
+			return
+		}
+	}
+}
+
+// Reader returns the highest number that was noted.
+func (c *Cell[W, V]) Reader() uint64 { return c.reader.Load() }
+
+// Publish inserts v, newest task first, before a version of the same task.
 func (c *Cell[W, V]) Publish(v *Version[W, V]) {
 	for {
 		at := &c.newest

@@ -2,7 +2,6 @@ package blockstm
 
 import (
 	"context"
-	"math/bits"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -10,20 +9,26 @@ import (
 
 // Program is an ordered list of tasks. Tasks are numbered from 0 within one run.
 //
-// Prepare and Execute are called concurrently; the other methods are only called
-// by the holder of the frontier, one call at a time, and for tasks in ascending order.
+// Prepare, Execute and Stands are called concurrently, for one task by one worker at a
+// time; the other methods are only called by the holder of the frontier, one call at a
+// time, and for tasks in ascending order.
 type Program interface {
 	// Prepare tells a worker which tasks it is about to execute. It is called
 	// concurrently and changes nothing.
 	Prepare(worker, from, to int)
 	// Execute runs task on a guess of the state before it, records what it
-	// reads and publishes what it writes.
+	// reads and publishes what it writes. When it is called for a task once more, what
+	// the execution before published must stay until the new versions stand beside it.
 	Execute(worker, task int)
+	// Stands reports whether task would read now what its last execution read.
+	Stands(worker, task int) bool
 	// Holds reports whether all that the task read is what is committed now.
 	Holds(worker, task int) bool
-	// Withdraw takes back what Execute published.
+	// Withdraw takes back what Execute published, at the end of a run that came to an
+	// end before the task.
 	Withdraw(task int)
-	// Settle runs task on the committed state. What it does is final.
+	// Settle runs task on the committed state. What it does is final. What an execution
+	// before published stays until then, and is taken back.
 	Settle(worker, task int)
 	// Commit makes the writes of the task's last execution the committed state.
 	// A false ends the run before the task, which is not committed then.
@@ -34,13 +39,20 @@ type Program interface {
 type Plan struct {
 	Tasks   int
 	Workers int
-	// Window is how many tasks beyond the frontier may have started.
+	// Window bounds what may be lost: executions that were lost, and tasks that have
+	// started and could yet be, are never more together. Two thirds of it may be in
+	// flight. When half of it was lost and that pays, the count begins anew; in between
+	// a run takes at most as many executions as it commits tasks, and Window.
 	Window int
 	// Batch is how many consecutive tasks a worker claims at a time. Tasks that
 	// depend on their predecessor do not conflict within a batch.
 	Batch int
-	// MaxWaste ends the run early when the share of executions that did not
-	// hold, among the last 64, exceeds it; 0 never does.
+	// Alone, unless it is nil, tells a task that is claimed by itself: one that takes
+	// so long that whoever claims more would keep others from what lies next.
+	Alone func(task int) bool
+	// MaxWaste is how many executions may be lost for each committed task. When they are
+	// more, and a quarter of the window, nothing more is claimed, and the run ends with
+	// what is in flight. 0 never ends it.
 	MaxWaste float64
 	// Order is how a worker goes through a batch.
 	Order Order
@@ -49,8 +61,8 @@ type Plan struct {
 	// worker that executed it. Wrong answers cost time and nothing else.
 	After func(task int) int
 	// Idle, unless it is nil, is called by a worker that finds nothing to do, and
-	// at its end.
-	Idle func(worker int)
+	// at its end; Pause by one whose execution begins to wait.
+	Idle, Pause func(worker int)
 	// Linger, unless it is nil, is called by each worker but the first when it has
 	// ended. Run does not wait for it.
 	Linger func(worker int)
@@ -81,85 +93,37 @@ type Result struct {
 	// among them that did not hold.
 	Executions int
 	Aborts     int
-	// Wasteful tells that the run ended because of Plan.MaxWaste.
+	// Wasteful tells that the run ended before its last task because of Plan.MaxWaste.
 	Wasteful bool
 }
 
-// Run runs the program and returns when all workers have. The error is the
-// context's; the tasks committed before it stay committed.
-func Run(ctx context.Context, plan Plan, program Program) (Result, error) {
-	r := &run{plan: plan, program: program, executed: make([]executed, plan.Window)}
-	r.moved.L = &r.parking
-	if plan.After != nil {
-		r.followers = newFollowers(plan.Window)
-	}
-	var wg sync.WaitGroup
-	for worker := 1; worker < plan.Workers; worker++ {
-		wg.Add(1)
-		go func() {
-			r.work(ctx, worker)
-			r.ended.Add(1)
-			wg.Done()
-			if plan.Linger != nil {
-				runtime.Gosched() // whoever waits for the run goes first
-				plan.Linger(worker)
-			}
-		}()
-	}
-	r.work(ctx, 0)
-	for i := 0; i < endSpins && int(r.ended.Load()) < plan.Workers-1; i++ {
-		runtime.Gosched()
-	}
-	wg.Wait()
-
-	done := int(r.frontier.Load())
-	for task := done; task < min(int(r.next.Load()), plan.Tasks); task++ {
-		if r.isExecuted(task) {
-			program.Withdraw(task)
-		}
-	}
-	result := r.result
-	result.Committed = done
-	result.Executions += int(r.executions.Load())
-	if done < plan.Tasks && ctx.Err() != nil {
-		return result, ctx.Err()
-	}
-	return result, nil
-}
-
-// executed holds which task was the last that was executed in this place of the
-// window, and by whom.
-type executed struct {
-	by atomic.Int64 // as packed by executedBy
-	_  [56]byte
-}
-
-const workerBits = 16
-
-// executedBy packs both. Workers whose lower bits are the same take each other's tasks
-// for their own, which does no harm.
-func executedBy(worker, task int) int64 { return int64(task+1)<<workerBits | int64(uint16(worker)) } //nolint:gosec // as told
-
-type run struct {
+// Scheduler runs a program once.
+type Scheduler struct {
 	plan    Plan
 	program Program
+	ahead   int // tasks that may be in flight
 
 	_        [128]byte
-	next     atomic.Int64 // first task that nobody claimed
+	claims   atomic.Int64 // first task that nobody claimed, and what was lost; see credit
 	_        [120]byte
 	frontier atomic.Int64 // first task that is not committed; moved by the baton's holder
 	_        [120]byte
-	stopped  atomic.Bool
-	executed []executed
 
+	// Every worker looks at these for each task, and hardly anybody changes them.
+	stopped   atomic.Bool
+	over      atomic.Bool // nothing is claimed any more
+	places    []place     // of the window
+	stale     marks       // places whose task may be stale
+	pushes    atomic.Int64
 	followers *followers // nil without Plan.After
+	_         [128]byte
 
+	since  atomic.Int64 // the frontier when the count of what is lost began; moved under baton
 	baton  sync.Mutex
 	result Result // under baton
-	recent uint64 // under baton: one bit for each of the last settled tasks, set for aborts
-	known  int    // under baton: bits of recent that are in use
 
 	executions atomic.Int64
+	retries    atomic.Int64
 	ended      atomic.Int32 // workers but the first
 
 	parking sync.Mutex
@@ -167,82 +131,139 @@ type run struct {
 	parked  atomic.Int32
 }
 
-func (r *run) yield(worker int) {
-	if r.plan.Yield != nil {
-		r.plan.Yield(worker)
+// New returns a scheduler for one run of the program.
+func New(plan Plan, program Program) *Scheduler {
+	s := &Scheduler{plan: plan, program: program, ahead: plan.Window - plan.Window/3}
+	s.places, s.stale = make([]place, plan.Window), make(marks, (plan.Window+63)/64)
+	s.moved.L = &s.parking
+	if plan.After != nil {
+		s.followers = newFollowers(plan.Window)
+	}
+	return s
+}
+
+// Run runs the program and returns when all workers have. The error is the
+// context's; the tasks committed before it stay committed.
+func (s *Scheduler) Run(ctx context.Context) (Result, error) {
+	var wg sync.WaitGroup
+	for worker := 1; worker < s.plan.Workers; worker++ {
+		wg.Add(1)
+		go func() {
+			s.work(ctx, worker)
+			s.ended.Add(1)
+			wg.Done()
+			if s.plan.Linger != nil {
+				runtime.Gosched() // whoever waits for the run goes first
+				s.plan.Linger(worker)
+			}
+		}()
+	}
+	s.work(ctx, 0)
+	for i := 0; i < endSpins && int(s.ended.Load()) < s.plan.Workers-1; i++ {
+		runtime.Gosched()
+	}
+	wg.Wait()
+
+	done := int(s.frontier.Load())
+	claimed, _ := s.credit()
+	for task := done; task < claimed; task++ {
+		if p := s.place(task).load(); p.task() == task && p.phase() != running {
+			s.program.Withdraw(task)
+		}
+	}
+	result := s.result
+	result.Committed = done
+	result.Executions += int(s.executions.Load())
+	result.Aborts += int(s.retries.Load())
+	result.Wasteful = s.over.Load() && done < s.plan.Tasks
+	if done < s.plan.Tasks && ctx.Err() != nil {
+		return result, ctx.Err()
+	}
+	return result, nil
+}
+
+func (s *Scheduler) yield(worker int) {
+	if s.plan.Yield != nil {
+		s.plan.Yield(worker)
 	}
 }
 
-func (r *run) isExecuted(task int) bool {
-	return r.executed[task%r.plan.Window].by.Load()>>workerBits == int64(task)+1
-}
-
-func (r *run) work(ctx context.Context, worker int) {
+func (s *Scheduler) work(ctx context.Context, worker int) {
 	executions := 0
 	defer func() {
-		r.executions.Add(int64(executions))
-		r.idle(worker)
-		r.wake() // whoever waits must see that the run ended
+		s.executions.Add(int64(executions))
+		s.idle(worker)
+		s.wake() // whoever waits must see that the run ended
 	}()
 	var queue []int // claimed tasks, the first one last
-	for !r.stopped.Load() {
-		r.yield(worker)
+	for !s.stopped.Load() {
+		s.yield(worker)
 		if ctx.Err() != nil {
-			r.stopped.Store(true)
+			s.stopped.Store(true)
 			return
 		}
-		from, to, frontier := r.claim()
-		if from == to {
-			if frontier == r.plan.Tasks {
-				return
-			}
-			if r.advance(worker, true) {
-				continue
-			}
-			r.idle(worker)
-			r.wait(worker, frontier)
+		if s.retry(worker, s.plan.Tasks) {
+			s.advance(worker, false)
 			continue
 		}
-		r.program.Prepare(worker, from, to)
-		queue = r.order(queue[:0], worker, from, to)
-		for sinceAdvance := 1; len(queue) > 0 && !r.stopped.Load(); sinceAdvance++ {
-			task := queue[len(queue)-1]
-			queue = queue[:len(queue)-1]
-			if r.followers != nil && r.follow(worker, task) {
+		s.yield(worker)
+		from, to, frontier := s.claim()
+		if from == to {
+			if s.done(frontier) {
+				return
+			}
+			if s.advance(worker, true) {
 				continue
 			}
-			if r.plan.Order == Leading && int(r.frontier.Load()) == task {
+			s.idle(worker)
+			s.wait(worker, frontier)
+			continue
+		}
+		s.program.Prepare(worker, from, to)
+		queue = s.order(queue[:0], worker, from, to)
+		for sinceAdvance := 1; len(queue) > 0 && !s.stopped.Load(); sinceAdvance++ {
+			task := queue[len(queue)-1]
+			if s.retry(worker, task) { // what lies nearer the frontier first
+				s.advance(worker, false)
+				continue
+			}
+			queue = queue[:len(queue)-1]
+			if s.followers != nil && s.follow(worker, task) {
+				continue
+			}
+			if s.plan.Order == Leading && int(s.frontier.Load()) == task {
 				var led bool
-				if queue, led = r.lead(worker, queue, task); led {
+				if queue, led = s.lead(worker, queue, task); led {
 					continue
 				}
 			}
-			r.program.Execute(worker, task)
+			pushes := s.pushes.Load()
+			s.program.Execute(worker, task)
 			executions++
-			r.yield(worker)
-			queue = r.release(queue, task)
-			r.yield(worker)
-			r.executed[task%r.plan.Window].by.Store(executedBy(worker, task))
-			r.yield(worker)
-			if r.followers != nil && sinceAdvance%r.plan.Batch == 0 {
-				r.advance(worker, false)
+			s.yield(worker)
+			queue = s.release(queue, task)
+			s.yield(worker)
+			s.ran(worker, task, pushes)
+			s.yield(worker)
+			if s.followers != nil && sinceAdvance%s.plan.Batch == 0 {
+				s.advance(worker, false)
 			}
 		}
-		r.advance(worker, false)
+		s.advance(worker, false)
 	}
 }
 
 // order appends the tasks of a batch, the one to begin with last.
-func (r *run) order(queue []int, worker, from, to int) []int {
+func (s *Scheduler) order(queue []int, worker, from, to int) []int {
 	for i := range to - from {
-		if r.plan.Order == Backward {
+		if s.plan.Order == Backward {
 			queue = append(queue, from+i)
 		} else {
 			queue = append(queue, to-1-i)
 		}
-		if r.followers != nil {
-			r.yield(worker)
-			r.followers.open(from + i)
+		if s.followers != nil {
+			s.yield(worker)
+			s.followers.open(from + i)
 		}
 	}
 	return queue
@@ -252,143 +273,202 @@ func (r *run) order(queue []int, worker, from, to int) []int {
 // for them, and its place in the window must not be another's yet: so it is called
 // before a task that was executed counts as executed, and before the frontier
 // leaves one that was led.
-func (r *run) release(queue []int, task int) []int {
-	if r.followers == nil {
+func (s *Scheduler) release(queue []int, task int) []int {
+	if s.followers == nil {
 		return queue
 	}
-	return r.followers.release(queue, task)
+	return s.followers.release(queue, task)
 }
 
 // follow reports whether task was left to the worker that executes the one it
 // comes after.
-func (r *run) follow(worker, task int) bool {
-	r.yield(worker)
-	leader := r.plan.After(task)
-	if leader < 0 || leader < int(r.frontier.Load()) {
+func (s *Scheduler) follow(worker, task int) bool {
+	s.yield(worker)
+	leader := s.plan.After(task)
+	if leader < 0 || leader < int(s.frontier.Load()) {
 		return false
 	}
-	r.yield(worker)
-	return r.followers.add(leader, task)
+	s.yield(worker)
+	return s.followers.add(leader, task)
 }
 
-func (r *run) idle(worker int) {
-	if r.plan.Idle != nil {
-		r.plan.Idle(worker)
+func (s *Scheduler) idle(worker int) {
+	if s.plan.Idle != nil {
+		s.plan.Idle(worker)
 	}
+}
+
+const (
+	retryShare = 8 // of the window
+	lostBits   = 31
+	lostMask   = 1<<lostBits - 1
+)
+
+// credit returns what claims says.
+func (s *Scheduler) credit() (next, lost int) {
+	v := s.claims.Load()
+	return int(v >> lostBits), int(v & lostMask)
 }
 
 // claim takes the next batch, which is empty if there is none at present.
-func (r *run) claim() (from, to, frontier int) {
+func (s *Scheduler) claim() (from, to, frontier int) {
 	for {
-		frontier = int(r.frontier.Load())
-		next := int(r.next.Load())
-		limit := min(r.plan.Tasks, frontier+r.plan.Window)
-		if next >= limit {
+		v := s.claims.Load()
+		next, lost := int(v>>lostBits), int(v&lostMask)
+		frontier = int(s.frontier.Load())
+		limit := min(s.plan.Tasks, frontier+min(s.ahead, s.plan.Window-lost))
+		if next >= limit || s.over.Load() {
 			return 0, 0, frontier
 		}
-		size := r.plan.Batch
-		if r.plan.Order == Leading {
-			// The last batches shrink, so that the workers end together.
-			size = min(size, max(1, (r.plan.Tasks-next)/(2*r.plan.Workers)))
-		}
-		end := min(limit, next+size)
-		if r.next.CompareAndSwap(int64(next), int64(end)) {
+		end := next + s.batch(next, limit)
+		if s.claims.CompareAndSwap(v, int64(end)<<lostBits|int64(lost)) {
 			return next, end, frontier
 		}
 	}
 }
 
+// batch returns how many tasks to claim from next on.
+func (s *Scheduler) batch(next, limit int) int {
+	size := min(s.plan.Batch, limit-next)
+	if s.plan.Order == Leading {
+		// The last batches shrink, so that the workers end together.
+		size = min(size, max(1, (s.plan.Tasks-next)/(2*s.plan.Workers)))
+	}
+	if s.plan.Alone == nil {
+		return size
+	}
+	for n := range size {
+		if s.plan.Alone(next + n) {
+			return max(1, n)
+		}
+	}
+	return size
+}
+
+// done reports whether nothing is left to commit.
+func (s *Scheduler) done(frontier int) bool {
+	if frontier == s.plan.Tasks {
+		return true
+	}
+	next, _ := s.credit()
+	return s.over.Load() && next == frontier
+}
+
+// spend takes the credit for one more execution that is lost: that of a task which is
+// about to run once more. Retries may only be an eighth of the window ahead of what is
+// committed, so that a run which loses much gets somewhere. A task that is lost at the
+// frontier is committed there.
+func (s *Scheduler) spend() bool {
+	for {
+		v := s.claims.Load()
+		next, lost := int(v>>lostBits), int(v&lostMask)
+		frontier := int(s.frontier.Load())
+		committed := frontier - int(s.since.Load())
+		if next-frontier+lost >= s.plan.Window || lost >= committed+max(1, s.plan.Window/retryShare) || s.over.Load() {
+			return false
+		}
+		if s.claims.CompareAndSwap(v, v+1) {
+			return true
+		}
+	}
+}
+
+// weigh judges what was lost, under the baton: it lets nothing more be claimed when that
+// does not pay, and begins to count anew when it does and little of the window is left.
+func (s *Scheduler) weigh() {
+	_, lost := s.credit()
+	if 4*lost < s.plan.Window {
+		return
+	}
+	frontier := s.frontier.Load()
+	most := s.plan.MaxWaste * float64(frontier-s.since.Load())
+	switch {
+	case s.plan.MaxWaste > 0 && float64(lost) > most:
+		s.over.Store(true)
+	case 2*lost > s.plan.Window:
+		s.since.Store(frontier)
+		s.claims.Add(-int64(lost))
+	}
+}
+
 // lead runs task, at the frontier already, without speculation. It reports
 // whether the caller is done with the task; then its followers are in the queue.
-func (r *run) lead(worker int, queue []int, task int) ([]int, bool) {
-	r.yield(worker)
-	if !r.baton.TryLock() {
+func (s *Scheduler) lead(worker int, queue []int, task int) ([]int, bool) {
+	s.yield(worker)
+	if !s.baton.TryLock() {
 		return queue, false
 	}
-	defer r.baton.Unlock()
-	if int(r.frontier.Load()) != task || r.stopped.Load() {
+	defer s.baton.Unlock()
+	if int(s.frontier.Load()) != task || s.stopped.Load() {
 		return queue, false
 	}
-	r.program.Settle(worker, task)
-	r.result.Executions++
-	if r.commit(worker, task) {
-		queue = r.release(queue, task)
-		r.pass(task, false)
+	s.program.Settle(worker, task)
+	s.result.Executions++
+	if s.commit(worker, task) {
+		queue = s.release(queue, task)
+		s.pass(task)
 	}
 	return queue, true
 }
 
-// advance commits executed tasks at the frontier and reports whether it did. It
-// leaves those of other workers to them, in whose caches the tasks' records are,
-// unless it is to take all. Each worker advances after its batch, and takes all
-// before it rests: so whoever finds the baton held may leave what is executed, since
-// the holder comes again.
-func (r *run) advance(worker int, all bool) (advanced bool) {
-	if !r.ready(worker, all) || !r.baton.TryLock() {
+// advance commits executed tasks at the frontier and reports whether it held the
+// baton. It leaves tasks of other workers to them, in whose caches the tasks' records
+// are, unless it is to take all. Each worker advances after its batch, and takes all
+// before it rests; and whoever held the baton looks again before it rests. So whoever
+// finds it held may leave what is executed.
+func (s *Scheduler) advance(worker int, all bool) (held bool) {
+	if !s.ready(worker, all) {
 		return false
 	}
-	defer r.baton.Unlock()
-	for r.ready(worker, all) {
-		task := int(r.frontier.Load())
-		aborted := !r.program.Holds(worker, task)
-		if aborted {
-			r.program.Withdraw(task)
-			r.program.Settle(worker, task)
-			r.result.Executions++
-			r.result.Aborts++
-		}
-		if r.commit(worker, task) {
-			r.pass(task, aborted)
-		}
-		advanced = true
+	s.yield(worker)
+	if !s.baton.TryLock() {
+		return false
 	}
-	r.yield(worker)
-	return advanced
+	defer s.baton.Unlock()
+	for s.ready(worker, all) {
+		task := int(s.frontier.Load())
+		if !s.program.Holds(worker, task) {
+			s.place(task).Store(int64(newState(task, running, worker)))
+			s.yield(worker)
+			s.program.Settle(worker, task)
+			s.result.Executions++
+			s.result.Aborts++
+			s.claims.Add(1)
+		}
+		if s.commit(worker, task) {
+			s.pass(task)
+		}
+		s.weigh()
+	}
+	s.yield(worker)
+	return true
 }
 
-func (r *run) ready(worker int, all bool) bool {
-	frontier := int(r.frontier.Load())
-	if frontier >= r.plan.Tasks || r.stopped.Load() {
+func (s *Scheduler) ready(worker int, all bool) bool {
+	frontier := int(s.frontier.Load())
+	if frontier >= s.plan.Tasks || s.stopped.Load() {
 		return false
 	}
-	if all {
-		return r.isExecuted(frontier)
-	}
-	return r.executed[frontier%r.plan.Window].by.Load() == executedBy(worker, frontier)
+	p := s.place(frontier).load()
+	return p.task() == frontier && p.phase() != running && (all || p.by(worker))
 }
 
 // commit runs under the baton and reports whether task is committed; if not, the
 // run ends.
-func (r *run) commit(worker, task int) bool {
-	done := r.program.Commit(worker, task)
+func (s *Scheduler) commit(worker, task int) bool {
+	done := s.program.Commit(worker, task)
 	if !done {
-		r.stopped.Store(true)
-		r.wake()
+		s.stopped.Store(true)
+		s.wake()
 	}
-	r.yield(worker)
+	s.yield(worker)
 	return done
 }
 
 // pass moves the frontier past task, under the baton.
-func (r *run) pass(task int, aborted bool) {
-	r.frontier.Store(int64(task) + 1)
-	if r.wasteful(aborted) {
-		r.result.Wasteful = true
-		r.stopped.Store(true)
-	}
-	r.wake()
-}
-
-func (r *run) wasteful(aborted bool) bool {
-	r.recent <<= 1
-	if aborted {
-		r.recent |= 1
-	}
-	r.known = min(r.known+1, 64)
-	if r.plan.MaxWaste == 0 || !aborted || r.known < 32 {
-		return false
-	}
-	return float64(bits.OnesCount64(r.recent)) > r.plan.MaxWaste*float64(r.known)
+func (s *Scheduler) pass(task int) {
+	s.frontier.Store(int64(task) + 1)
+	s.wake()
 }
 
 // spins is how often a worker looks whether the frontier has moved before it parks, and
@@ -399,31 +479,37 @@ const (
 	endSpins = 500
 )
 
-// wait returns when the frontier has moved on from where it was, or soon after.
-func (r *run) wait(worker, frontier int) {
+// wait returns when the frontier has moved on from where it was, when a task became
+// stale, or soon after.
+func (s *Scheduler) wait(worker, frontier int) {
+	s.park(worker, func() bool { return int(s.frontier.Load()) != frontier || s.stale.any() })
+}
+
+// park returns when the run has stopped or until says so, or soon after.
+func (s *Scheduler) park(worker int, until func() bool) {
 	for i := range spins {
-		if int(r.frontier.Load()) != frontier || r.stopped.Load() {
+		if s.stopped.Load() || until() {
 			return
 		}
 		if i%8 == 7 {
 			runtime.Gosched()
 		}
 	}
-	r.yield(worker)
-	r.parked.Add(1)
-	r.parking.Lock()
-	for int(r.frontier.Load()) == frontier && !r.stopped.Load() {
-		r.moved.Wait()
+	s.yield(worker)
+	s.parked.Add(1)
+	s.parking.Lock()
+	for !s.stopped.Load() && !until() {
+		s.moved.Wait()
 	}
-	r.parking.Unlock()
-	r.parked.Add(-1)
+	s.parking.Unlock()
+	s.parked.Add(-1)
 }
 
-// wake lets the parked workers look at the frontier again.
-func (r *run) wake() {
-	if r.parked.Load() > 0 {
-		r.parking.Lock()
-		r.moved.Broadcast()
-		r.parking.Unlock()
+// wake lets the parked workers look again.
+func (s *Scheduler) wake() {
+	if s.parked.Load() > 0 {
+		s.parking.Lock()
+		s.moved.Broadcast()
+		s.parking.Unlock()
 	}
 }

@@ -11,6 +11,7 @@ type mutant struct {
 
 const (
 	scheduler = "blockstm/run.go"
+	retry     = "blockstm/retry.go"
 	memory    = "blockstm/memory.go"
 
 	schedules = "^TestSchedules$"
@@ -30,28 +31,28 @@ const (
 var mutants = []mutant{
 	{
 		name: "a validation is skipped",
-		file: scheduler, old: "aborted := !r.program.Holds(worker, task)", new: "aborted := !r.program.Holds(worker, task) && task%5 != 3",
+		file: scheduler, old: "if !s.program.Holds(worker, task) {", new: "if !s.program.Holds(worker, task) && task%5 != 3 {",
 		pkg: "blockstm", run: schedules,
 	},
 	{
 		name: "a task counts as executed once it is claimed",
-		file: scheduler, old: "\t\tr.program.Prepare(worker, from, to)\n", new: "\t\tr.program.Prepare(worker, from, to)\n\t\tfor task := from; task < to; task++ {\n\t\t\tr.executed[task%r.plan.Window].by.Store(executedBy(worker, task))\n\t\t}\n",
+		file: scheduler, old: "\t\ts.program.Prepare(worker, from, to)\n", new: "\t\ts.program.Prepare(worker, from, to)\n\t\tfor task := from; task < to; task++ {\n\t\t\ts.place(task).Store(int64(newState(task, executed, worker)))\n\t\t}\n",
 		pkg: "blockstm", run: schedules,
 	},
 	{
 		name: "a task commits before it was executed",
-		file: scheduler, old: "if all {\n\t\treturn r.isExecuted(frontier)", new: "if all {\n\t\treturn true",
+		file: scheduler, old: "return p.task() == frontier && p.phase() != running && (", new: "return all || p.task() == frontier && p.phase() != running && (",
 		pkg: "blockstm", run: schedules,
 	},
 	{
 		name: "a worker with nothing to execute leaves what is executed",
-		file: scheduler, old: "if r.advance(worker, true) {", new: "if false {",
+		file: scheduler, old: "if s.advance(worker, true) {", new: "if false {",
 		pkg: "blockstm", run: schedules,
 	},
 	{
 		name: "a task counts as executed before its followers are released",
-		file: scheduler, old: "\t\t\tqueue = r.release(queue, task)\n\t\t\tr.yield(worker)\n\t\t\tr.executed[task%r.plan.Window].by.Store(executedBy(worker, task))\n",
-		new: "\t\t\tr.executed[task%r.plan.Window].by.Store(executedBy(worker, task))\n\t\t\tr.yield(worker)\n\t\t\tqueue = r.release(queue, task)\n",
+		file: scheduler, old: "\t\t\tqueue = s.release(queue, task)\n\t\t\ts.yield(worker)\n\t\t\ts.ran(worker, task, pushes)\n",
+		new: "\t\t\ts.ran(worker, task, pushes)\n\t\t\ts.yield(worker)\n\t\t\tqueue = s.release(queue, task)\n",
 		pkg: "blockstm", run: schedules,
 	},
 	{
@@ -61,32 +62,87 @@ var mutants = []mutant{
 	},
 	{
 		name: "the frontier leaves a task that was led before its followers are released",
-		file: scheduler, old: "\t\tqueue = r.release(queue, task)\n\t\tr.pass(task, false)\n", new: "\t\tr.pass(task, false)\n\t\tr.yield(worker)\n\t\tqueue = r.release(queue, task)\n",
+		file: scheduler, old: "\t\tqueue = s.release(queue, task)\n\t\ts.pass(task)\n", new: "\t\ts.pass(task)\n\t\ts.yield(worker)\n\t\tqueue = s.release(queue, task)\n",
 		pkg: "blockstm", run: schedules,
 	},
 	{
 		name: "the window is one task too wide",
-		file: scheduler, old: "frontier+r.plan.Window)", new: "frontier+r.plan.Window+1)",
+		file: scheduler, old: "frontier+min(s.ahead, s.plan.Window-lost)", new: "frontier+s.plan.Window+1",
 		pkg: "blockstm", run: schedules,
 	},
 	{
 		name: "the frontier moves before the commit",
-		file: scheduler, old: "\tdone := r.program.Commit(worker, task)\n", new: "\tr.frontier.Store(int64(task) + 1)\n\tr.yield(worker)\n\tdone := r.program.Commit(worker, task)\n",
+		file: scheduler, old: "\tdone := s.program.Commit(worker, task)\n", new: "\ts.frontier.Store(int64(task) + 1)\n\ts.yield(worker)\n\tdone := s.program.Commit(worker, task)\n",
 		pkg: "blockstm", run: schedules,
 	},
 	{
 		name: "the last to park is not woken",
-		file: scheduler, old: "if r.parked.Load() > 0 {", new: "if r.parked.Load() > 1 {",
+		file: scheduler, old: "if s.parked.Load() > 0 {", new: "if s.parked.Load() > 1 {",
 		pkg: "blockstm", run: schedules,
 	},
 	{
-		name: "an aborted task keeps its versions",
-		file: scheduler, old: "\t\t\tr.program.Withdraw(task)\n", new: "",
+		name: "an estimate is lost",
+		file: retry, old: "v.task() != task || v.phase() != running || ", new: "task >= 0 || ",
+		pkg: "blockstm", run: "^Test(Await|SettledIsAwaited)$",
+	},
+	{
+		name: "a push is lost",
+		file: retry, old: "t := task + 1; t <= reader && t < next; t++", new: "t := task + 2; t <= reader && t < next; t++",
+		pkg: "blockstm", run: "^TestPush$",
+	},
+	{
+		name: "who waits for a task is not woken when it has run again",
+		file: retry, old: "\ts.ran(worker, task, pushes)\n\ts.wake()\n", new: "\ts.ran(worker, task, pushes)\n",
+		pkg: "blockstm", run: "^TestAwait$",
+	},
+	{
+		name: "a stale task at the frontier runs beside its settlement",
+		file: retry, old: "if int(s.frontier.Load()) >= task {", new: "if false {",
 		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "a task that runs again is committed",
+		file: scheduler, old: "p.task() == frontier && p.phase() != running && (", new: "p.task() == frontier && (",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "executions that are lost take no credit",
+		file: scheduler, old: "next-frontier+lost >= s.plan.Window || ", new: "next < 0 || ",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "who reads a balance is not noted",
+		file: "statedb.go", old: "\t\ts.guess.reads(a.entry)\n", new: "\t\t_ = a.entry\n",
+		pkg: "", run: "^TestRetriesOfBalance$",
+	},
+	{
+		name: "what is published is not pushed",
+		file: "speculation.go", old: "if own := s.number(task); last > own {", new: "if own := s.number(task); last < own {",
+		pkg: "", run: "^TestRetries$",
+	},
+	{
+		name: "an execution does not wait for what is replaced",
+		file: "guess.go", old: "if w == nil || !g.run.await(g.worker, w.Task) {", new: "if w == nil || true {",
+		pkg: "", run: "^TestRetries$",
+	},
+	{
+		name: "retries run ahead of what is committed",
+		file: scheduler, old: "lost >= committed+max(1, s.plan.Window/retryShare) || ", new: "committed < 0 || ",
+		pkg: "blockstm", run: "^TestRetriesKeepPace$",
+	},
+	{
+		name: "a push beside the look at a task is lost",
+		file: retry, old: "} else if s.pushes.Load() != known {", new: "} else if false {",
+		pkg: "blockstm", run: "^TestPushBesideTheLook$",
+	},
+	{
+		name: "who held the baton for nothing rests",
+		file: scheduler, old: "\ts.yield(worker)\n\treturn true\n}\n\nfunc (s *Scheduler) ready", new: "\ts.yield(worker)\n\treturn false\n}\n\nfunc (s *Scheduler) ready",
+		pkg: "blockstm", run: "^TestWhoHeldTheBatonLooksAgain$",
 	},
 	{
 		name: "a run that ends early leaves versions",
-		file: scheduler, old: "\t\t\tprogram.Withdraw(task)\n", new: "\t\t\t_ = task\n",
+		file: scheduler, old: "\t\t\ts.program.Withdraw(task)\n", new: "\t\t\t_ = task\n",
 		pkg: "blockstm", run: schedules,
 	},
 	{
@@ -106,7 +162,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "the read of a nonce is not recorded",
-		file: "statedb.go", old: "\ta.flags |= readNonce\n\treturn a.nonce", new: "\treturn a.nonce",
+		file: "statedb.go", old: "\ts.reads(a, readNonce)\n\treturn a.nonce", new: "\treturn a.nonce",
 		pkg: "oracletest", run: blocks,
 	},
 	{

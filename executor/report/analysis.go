@@ -163,7 +163,7 @@ func (b *Block) shortTime() time.Duration {
 				pending += int(l.Many)
 				continue
 			}
-			if l.Many == 0 && pending > 0 {
+			if l.Many == 0 && l.Kind != Paused && pending > 0 {
 				total, count = total+l.At-from, count+pending
 			}
 			from, pending = l.At, 0
@@ -179,15 +179,19 @@ func (b *Block) shortTime() time.Duration {
 // the time in which the worker was not idle.
 func unroll(laps []Lap, short time.Duration, yield func(task int, settled bool, start, end time.Duration)) (rest time.Duration) {
 	from, busy, pending, first := time.Duration(0), false, 0, 0
+	held := time.Duration(0) // what an execution had taken when it paused
 	for i := range laps {
 		l := &laps[i]
 		if l.At == 0 {
 			pending += int(l.Many)
 			continue
 		}
-		at := time.Duration(l.At)
-		share := (at - from) / time.Duration(max(1, pending+int(l.Many)))
-		if l.Many > 0 && short > 0 {
+		at, many := time.Duration(l.At), int(l.Many)
+		if l.Kind == Paused {
+			many = 1 // is under way
+		}
+		share := (at - from) / time.Duration(max(1, pending+many))
+		if many > 0 && short > 0 {
 			share = min(share, short)
 		}
 		for _, p := range laps[first:i] {
@@ -199,10 +203,14 @@ func unroll(laps []Lap, short time.Duration, yield func(task int, settled bool, 
 		switch {
 		case l.Many > 0:
 			yield(int(l.Task), l.Kind == Settled, from, at)
+		case l.Kind == Paused:
+			held = at - from
+		case held > 0: // goes on: as if it had begun so much later
+			at, held = at-held, 0
 		case busy && pending == 0:
 			rest += at - from
 		}
-		from, busy, pending, first = at, l.Kind != Idle, 0, i+1
+		from, busy, pending, first = at, l.Kind != Idle && l.Kind != Paused, 0, i+1
 	}
 	return rest
 }
@@ -230,7 +238,7 @@ func (b *Block) judge(runs []Execution) {
 		for i, r := range slices.Backward(same) {
 			r.Incarnation, r.Index, r.Outcome = i, index, outcome
 			outcome = Discarded
-			if n > 0 && !r.settled && r.Outcome == Discarded {
+			if i < len(same)-1 && n > 0 && !r.settled && r.Outcome == Discarded {
 				r.Outcome = Aborted
 				n--
 			}

@@ -55,15 +55,30 @@ func TestIdealIsBoundByWorkers(t *testing.T) {
 	}
 }
 
+// TestPaused: what an execution waits is no work and no overhead; it takes what it takes
+// before and after.
+func TestPaused(t *testing.T) {
+	b := &Block{Workers: 1, Transactions: 2, Wall: 200, Lanes: [][]Lap{
+		{{At: 100}, ran(120, 0, Speculated), {At: 150, Kind: Paused}, {At: 190}, ran(200, 1, Speculated), {At: 205, Kind: Idle}},
+	}}
+	s := b.Summarise()
+	if runs := b.Executions(); s.Work != 20+30+10 || s.Overhead != 5 || runs[1].Start != 160 || runs[1].End != 200 {
+		t.Errorf("work %d, overhead %d, %+v", s.Work, s.Overhead, runs)
+	}
+}
+
 // TestIncarnations: the runs of a transaction are numbered in order, and the one
 // that counts is the last.
 func TestIncarnations(t *testing.T) {
 	b := sample()
 	b.Gaps = append(b.Gaps, Gap{From: 4, To: 6, Unseen: true})
-	b.Lanes[0] = append(b.Lanes[0], Lap{At: 320}, ran(330, 3, Speculated), ran(340, 4, Speculated), Lap{At: 345, Kind: Idle})
+	b.Aborts = append(b.Aborts, Abort{At: 330, Task: 5, Place: Nowhere, Writer: Nowhere})
+	b.Lanes[0] = append(b.Lanes[0], Lap{At: 320}, ran(330, 3, Speculated), ran(340, 4, Speculated), ran(342, 5, Speculated), Lap{At: 345, Kind: Idle})
+	b.Lanes[1] = append(b.Lanes[1], ran(510, 5, Speculated))
 	want := map[[2]int]string{ // by worker and task
 		{0, 0}: "0 committed", {1, 1}: "0 aborted", {0, 1}: "1 committed", {1, 2}: "0 skipped",
 		{0, 3}: "0 discarded", {1, 3}: "1 committed", {0, 4}: "0 discarded",
+		{0, 5}: "0 aborted", {1, 5}: "1 discarded", // it ran once more before the end
 	}
 	for _, r := range b.Executions() {
 		key := [2]int{r.Worker, r.Task}

@@ -1,0 +1,190 @@
+package blockstm
+
+import (
+	"math/bits"
+	"sync/atomic"
+)
+
+// phase is what became of a task in the window.
+type phase int64
+
+const (
+	executed phase = iota + 1
+	// stale means: executed, but it would read other things now.
+	stale
+	// running means: being executed once more, or settled. Whoever meets what it
+	// published before waits for what replaces that.
+	running
+)
+
+// place is where the window keeps the state of the last task there that was executed.
+type place struct {
+	atomic.Int64 // a state
+	_            [56]byte
+}
+
+// state is a task, its phase and the worker that executed it.
+type state int64
+
+const (
+	workerBits = 16
+	phaseBits  = 2
+)
+
+// newState packs its arguments. Workers whose lower bits are the same take each other's tasks
+// for their own, which does no harm.
+func newState(task int, p phase, worker int) state {
+	return state(task+1)<<(workerBits+phaseBits) | state(p)<<workerBits | state(uint16(worker)) //nolint:gosec // as told
+}
+
+func (s state) task() int          { return int(s>>(workerBits+phaseBits)) - 1 }
+func (s state) phase() phase       { return phase(s>>workerBits) & (1<<phaseBits - 1) }
+func (s state) by(worker int) bool { return uint16(s) == uint16(worker) } //nolint:gosec // as newState made it
+
+func (p *place) load() state { return state(p.Load()) }
+
+func (p *place) swap(from, to state) bool { return p.CompareAndSwap(int64(from), int64(to)) }
+
+func (s *Scheduler) place(task int) *place { return &s.places[task%s.plan.Window] }
+
+// marks is a set of places: those whose task may be stale.
+type marks []atomic.Uint64
+
+func (m marks) set(i int) { m[i/64].Or(1 << (i % 64)) }
+
+func (m marks) any() bool {
+	for i := range m {
+		if m[i].Load() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// first returns the first member from i on, of n places that form a ring.
+func (m marks) first(i, n int) (int, bool) {
+	for seen := 0; seen < n; {
+		at := i % 64
+		if v := m[i/64].Load() >> at; v != 0 {
+			return i + bits.TrailingZeros64(v), true
+		}
+		step := min(64-at, n-i)
+		seen += step
+		if i += step; i == n {
+			i = 0
+		}
+	}
+	return 0, false
+}
+
+// take takes a member out and reports whether it was there.
+func (m marks) take(i int) bool {
+	bit := uint64(1) << (i % 64)
+	return m[i/64].And(^bit)&bit != 0
+}
+
+// ran notes that a worker has executed task, when it knew of so many pushes before.
+func (s *Scheduler) ran(worker, task int, pushes int64) {
+	to, known := executed, s.pushes.Load()
+	if known != pushes && !s.program.Stands(worker, task) {
+		to = stale
+	}
+	s.place(task).Store(int64(newState(task, to, worker)))
+	s.yield(worker)
+	if to == stale {
+		s.stale.set(task % s.plan.Window)
+		s.wake()
+	} else if s.pushes.Load() != known { // which may have come before the task counted as executed
+		s.doubt(task)
+	}
+}
+
+// doubt makes a task stale if it counts as executed.
+func (s *Scheduler) doubt(task int) {
+	p := s.place(task)
+	v := p.load()
+	if v.task() != task || v.phase() != executed || !p.swap(v, v+state(stale-executed)<<workerBits) {
+		return
+	}
+	s.stale.set(task % s.plan.Window)
+	s.wake()
+}
+
+// Invalidate is for the program to call when task has changed what it published, and
+// tasks up to reader may have read what was there before. They are looked at again, the
+// one nearest the frontier first, and before tasks that nobody claimed.
+func (s *Scheduler) Invalidate(task, reader int) {
+	s.pushes.Add(1)
+	next, _ := s.credit()
+	for t := task + 1; t <= reader && t < next; t++ {
+		s.doubt(t)
+	}
+}
+
+// retry executes the first stale task below the limit once more, if there is one and
+// the window has credit for it. The one at the frontier is left to who holds that.
+func (s *Scheduler) retry(worker, below int) bool {
+	if !s.stale.any() {
+		return false
+	}
+	frontier := int(s.frontier.Load())
+	i, found := s.stale.first(frontier%s.plan.Window, s.plan.Window)
+	if !found {
+		return false
+	}
+	p := &s.places[i]
+	if p.load().task() >= below || !s.stale.take(i) {
+		return false
+	}
+	v := p.load()
+	task := v.task()
+	if v.phase() != stale || task < frontier {
+		return true // somebody has seen to it
+	}
+	mine := newState(task, running, worker)
+	if !p.swap(v, mine) {
+		return true
+	}
+	s.yield(worker)
+	if int(s.frontier.Load()) >= task {
+		if p.swap(mine, v) {
+			s.wake()
+		}
+		s.advance(worker, true) // whoever looked meanwhile saw a task that runs
+		return true
+	}
+	pushes := s.pushes.Load()
+	again := !s.program.Stands(worker, task)
+	if again {
+		if !s.spend() {
+			p.Store(int64(v))
+			s.wake()
+			s.advance(worker, true)
+			return true
+		}
+		s.program.Execute(worker, task)
+		s.executions.Add(1)
+		s.retries.Add(1)
+		s.yield(worker)
+	}
+	s.ran(worker, task, pushes)
+	s.wake()
+	return true
+}
+
+// Await is for the program to call when an execution meets what task has published. If
+// that is being replaced, it waits for what comes and reports true: then the execution
+// looks again. It is never called for a task after the one that is executed.
+func (s *Scheduler) Await(worker, task int) bool {
+	p := s.place(task)
+	v := p.load()
+	if v.task() != task || v.phase() != running || s.stopped.Load() {
+		return false
+	}
+	if s.plan.Pause != nil {
+		s.plan.Pause(worker)
+	}
+	s.park(worker, func() bool { return p.load() != v || int(s.frontier.Load()) > task })
+	s.yield(worker)
+	return !s.stopped.Load()
+}

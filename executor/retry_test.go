@@ -1,0 +1,216 @@
+package executor
+
+import (
+	"context"
+	"math/big"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/vm"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+
+	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/report"
+	"github.com/motet-evm/motet/internal/oracle"
+)
+
+// sleepy is a state of which slots from 100 on take a time to read: a tenth of their
+// number in milliseconds.
+type sleepy struct{ *oracle.Memory }
+
+func (s sleepy) Storage(addr common.Address, slot common.Hash) (common.Hash, error) {
+	if n := slot.Big().Int64(); n >= 100 {
+		time.Sleep(time.Duration(n/10) * time.Millisecond)
+	}
+	return s.Memory.Storage(addr, slot)
+}
+
+// step returns transactions on a state: each adds 1 to what it reads in one slot and writes
+// that to another, and in between reads for so many milliseconds.
+func step(steps [][3]int64) (addr common.Address, before *oracle.Memory, txs []*motet.Tx) {
+	code := []byte{
+		byte(vm.PUSH1), 0, byte(vm.CALLDATALOAD), byte(vm.SLOAD),
+		byte(vm.DUP1), byte(vm.PUSH1), 32, byte(vm.CALLDATALOAD), byte(vm.ADD), byte(vm.SLOAD), byte(vm.POP),
+		byte(vm.PUSH1), 1, byte(vm.ADD), byte(vm.PUSH1), 64, byte(vm.CALLDATALOAD), byte(vm.SSTORE),
+	}
+	addr, before = common.Address{0xdd}, oracle.NewMemory()
+	before.Codes[crypto.Keccak256Hash(code)] = code
+	before.Accounts[addr] = &oracle.MemoryAccount{Nonce: 1, CodeHash: crypto.Keccak256Hash(code)}
+	for i, c := range steps {
+		from := common.Address{0xe0, byte(i)}
+		before.Accounts[from] = &oracle.MemoryAccount{Balance: *uint256.NewInt(1e18), CodeHash: types.EmptyCodeHash}
+		var data []byte
+		for _, n := range []int64{c[0], 10 * c[1], c[2]} {
+			data = append(data, common.BigToHash(big.NewInt(n)).Bytes()...)
+		}
+		txs = append(txs, motet.NewTx(types.NewTx(&types.LegacyTx{GasPrice: big.NewInt(8), Gas: 100_000, To: &addr, Data: data}), from))
+	}
+	return addr, before, txs
+}
+
+// verified executes the whole block on e.
+func verified(t *testing.T, e Executor, env Env, txs []*motet.Tx) (Stats, *motet.Outcome, *report.Block) {
+	t.Helper()
+	b, err := e.Open(context.Background(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slice, err := b.Verify(context.Background(), txs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := b.Finish(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slice.Stats, out, b.Report()
+}
+
+func stepEnv(state *oracle.Memory) Env {
+	h := &types.Header{Number: big.NewInt(5), GasLimit: 300_000_000, Time: 1000, Difficulty: new(big.Int), BaseFee: big.NewInt(7)}
+	return Env{Config: transferRules()[0], Header: h, Parent: &types.Header{Number: big.NewInt(4)}, State: state, BlockHash: func(uint64) common.Hash { return common.Hash{} }}
+}
+
+// TestRetries: who has read what is written later runs again before the frontier arrives,
+// and who comes to read what that writes waits for it. The report says so.
+func TestRetries(t *testing.T) {
+	addr, before, txs := step([][3]int64{
+		{1, 100, 10},
+		{1, 40, 11},
+		{1, 35, 12},
+		{12, 30, 13}, // runs from 35 to 65 once more
+		{1, 50, 14},  // begins at 30
+		{13, 45, 15}, // begins at 40, and goes on at 65
+		{1, 20, 16},
+		{1, 21, 17},
+	})
+	env := stepEnv(before)
+	_, want, _ := verified(t, NewSerial(Config{}), env, txs)
+	synctest.Test(t, func(t *testing.T) {
+		env.State = sleepy{before}
+		begin := time.Now()
+		stats, out, r := verified(t, NewParallel(Config{Workers: 4, Schedule: Throughout}), env, txs)
+		if took := time.Since(begin); stats.Executions != 9 || stats.Aborts != 1 || took != 110*time.Millisecond {
+			t.Errorf("%+v in %v", stats, took)
+		}
+		if err := oracle.CompareReceipts(want.Receipts, out.Receipts); err != nil {
+			t.Error(err)
+		}
+		if len(r.Aborts) != 1 {
+			t.Fatalf("aborts: %+v", r.Aborts)
+		}
+		a := r.Aborts[0]
+		at := report.Location{Address: addr, Field: report.Slot, Slot: common.Hash{31: 12}}
+		if a.Task != 3 || a.Writer != 2 || a.Cause != report.CauseSlot || r.Places[a.Place] != at || time.Duration(a.At) != 35*time.Millisecond {
+			t.Errorf("abort: %+v, place %+v", a, r.Places[a.Place])
+		}
+		var outcomes [4]int
+		for _, e := range r.Executions() {
+			outcomes[e.Outcome]++
+		}
+		if outcomes != [4]int{report.Committed: 8, report.Aborted: 1} {
+			t.Errorf("outcomes: %v", outcomes)
+		}
+	})
+}
+
+// TestRetriesOfBalance: so does who has read a balance that is changed later.
+func TestRetriesOfBalance(t *testing.T) {
+	addr, before, txs := step([][3]int64{{0, 100, 10}, {0, 40, 11}, {0, 41, 12}, {0, 35, 13}, {0, 30, 14}, {0, 1, 15}, {0, 2, 16}, {0, 3, 17}, {0, 4, 18}, {0, 5, 19}})
+	code := []byte{
+		byte(vm.ADDRESS), byte(vm.BALANCE),
+		byte(vm.DUP1), byte(vm.PUSH1), 32, byte(vm.CALLDATALOAD), byte(vm.ADD), byte(vm.SLOAD), byte(vm.POP),
+		byte(vm.PUSH1), 64, byte(vm.CALLDATALOAD), byte(vm.SSTORE),
+	}
+	before.Codes[crypto.Keccak256Hash(code)] = code
+	before.Accounts[addr].CodeHash = crypto.Keccak256Hash(code)
+	pays := txs[3] // the contract's balance changes at 35, when those after have read it
+	txs[3] = motet.NewTx(types.NewTx(&types.LegacyTx{GasPrice: big.NewInt(8), Gas: 100_000, To: &addr, Data: pays.Data(), Value: big.NewInt(1)}), pays.From)
+	env := stepEnv(before)
+	_, want, _ := verified(t, NewSerial(Config{}), env, txs)
+	synctest.Test(t, func(t *testing.T) {
+		env.State = sleepy{before}
+		stats, out, r := verified(t, NewParallel(Config{Workers: 5, Schedule: Throughout}), env, txs)
+		if err := oracle.CompareReceipts(want.Receipts, out.Receipts); err != nil {
+			t.Error(err)
+		}
+		if stats.Aborts != len(txs)-4 || len(r.Aborts) != stats.Aborts {
+			t.Fatalf("%+v, aborts: %+v", stats, r.Aborts)
+		}
+		for _, a := range r.Aborts { // the frontier leaves the first transaction at 100
+			if a.Writer != 3 || a.Cause != report.CauseBalance || r.Places[a.Place] != (report.Location{Address: addr, Field: report.Balance}) || time.Duration(a.At) >= 100*time.Millisecond {
+				t.Errorf("abort: %+v, place %+v", a, r.Places[a.Place])
+			}
+		}
+	})
+}
+
+// TestWrongListToTheEnd: along a list that is wrong from some transaction on, what is lost
+// ends the run at last, and another goes on with what is left, be it one transaction.
+func TestWrongListToTheEnd(t *testing.T) {
+	for n := 125; n < 150; n++ {
+		steps := make([][3]int64, n)
+		for i := range steps {
+			steps[i] = [3]int64{1, int64(100 + i), 1}
+		}
+		addr, before, txs := step(steps)
+		env := stepEnv(before)
+		_, want, _ := verified(t, NewSerial(Config{}), env, txs)
+		list := *want.AccessList()
+		for i := range list {
+			if list[i].Address != addr {
+				continue
+			}
+			for _, slot := range list[i].StorageChanges {
+				for k := 85; k < len(slot.SlotChanges); k++ {
+					slot.SlotChanges[k].PostValue = uint256.NewInt(123456)
+				}
+			}
+		}
+		env.AccessList = &list
+		synctest.Test(t, func(t *testing.T) {
+			env.State = sleepy{before}
+			_, out, _ := verified(t, NewParallel(Config{Workers: 2}), env, txs)
+			if err := oracle.CompareReceipts(want.Receipts, out.Receipts); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestRefused: a transaction that ends a slice for its gas is forgotten, and no loss of the
+// next slice's first.
+func TestRefused(t *testing.T) {
+	for _, schedule := range []Schedule{Always, Backwards} {
+		env := traceEnv()
+		env.Header.GasLimit = 150_000
+		b, err := NewParallel(Config{Workers: 2, Schedule: schedule}).Open(context.Background(), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		aborts, included := 0, 0
+		for _, txs := range [][]*motet.Tx{
+			{traceTx(0, 0, own, nil), traceTx(1, 0, own, nil)},
+			{traceTx(2, 0, own, nil), traceTx(3, 0, own, nil)},
+			{traceTx(4, 0, own, nil)},
+			{traceTx(5, 0, common.Address{0xbb}, nil)},
+		} {
+			s, err := b.Run(context.Background(), txs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			aborts += s.Stats.Aborts
+			included += s.Cut
+		}
+		if _, err := b.Finish(context.Background(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.Report(); included != 3 || aborts != 2 || len(r.Aborts) != aborts {
+			t.Errorf("schedule %d: %d included, %d lost, the report tells of %+v", schedule, included, aborts, r.Aborts)
+		}
+	}
+}
