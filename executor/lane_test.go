@@ -244,3 +244,25 @@ func outcomeOf(t *testing.T, e Executor, env Env, txs []*motet.Tx) *motet.Outcom
 	}
 	return out
 }
+
+// TestLanesShareNoCache: each lane has an EVM of its own, which searches code for jump
+// destinations itself and remembers no results of precompiled contracts. What they are is
+// not for others to see, so that geth's fields are looked at.
+func TestLanesShareNoCache(t *testing.T) {
+	b, err := NewParallel(Config{Workers: 3}).Open(context.Background(), traceEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[uintptr]bool)
+	for i, l := range lanes(b) {
+		evm := reflect.ValueOf(l.evm)
+		found := evm.Elem().FieldByName("jumpDests").Elem()
+		if seen[evm.Pointer()] || found.Kind() != reflect.Map || seen[found.Pointer()] || !evm.Elem().FieldByName("precompileCache").IsNil() {
+			t.Errorf("lane %d shares what it has found out: %v", i, found.Type())
+		}
+		seen[evm.Pointer()], seen[found.Pointer()] = true, true
+	}
+	if len(seen) != 8 {
+		t.Errorf("%d EVMs and caches", len(seen))
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/motet-evm/motet/executor"
+	"github.com/motet-evm/motet/executor/predict"
 )
 
 // made is a world on which blocks are made by hand.
@@ -393,10 +394,12 @@ func TestStorms(t *testing.T) {
 			})
 			for _, schedule := range []executor.Schedule{executor.WherePays, executor.Throughout, executor.Always, executor.Backwards} {
 				for _, workers := range []int{1, 2, 4, 8} {
-					stats := m.stats(b, executor.Config{Workers: workers, Schedule: schedule})
-					t.Logf("schedule %d, %d workers: %+v", schedule, workers, stats)
-					if err := s.bounded(stats, schedule, workers); err != nil {
-						t.Errorf("schedule %d, %d workers: %+v: %v", schedule, workers, stats, err)
+					for _, sources := range []predict.Sources{0, predict.AllSources} {
+						stats := m.stats(b, executor.Config{Workers: workers, Schedule: schedule, Predict: predict.New(sources)})
+						t.Logf("schedule %d, %d workers, predictions %v: %+v", schedule, workers, sources, stats)
+						if err := s.bounded(stats, schedule, workers); err != nil {
+							t.Errorf("schedule %d, %d workers, predictions %v: %+v: %v", schedule, workers, sources, stats, err)
+						}
 					}
 				}
 			}
@@ -421,7 +424,7 @@ func (m *made) stats(b *blockCase, c executor.Config) executor.Stats {
 func (s *storm) bounded(stats executor.Stats, schedule executor.Schedule, workers int) error {
 	// Between two renewals of its credit a run loses an eighth of its window more than it
 	// commits, and before each half of it. Where it does not pay, serial stretches come between.
-	window := 48 * max(workers, 2)
+	window := 96 * max(workers, 2) // by predictions; others have half of it
 	most := stormSize*4/3 + window/8
 	if schedule == executor.WherePays {
 		most = stormSize * 3 / 5

@@ -65,14 +65,15 @@ func BenchmarkReadAhead(b *testing.B) {
 	}
 }
 
-// BenchmarkSchedules shows, against the serial executor, what speculation costs where
-// one worker does all of it, and what giving it up in time saves where everything
-// conflicts. Values are times over the serial executor's, medians; there are no hints.
+// BenchmarkSchedules shows, against the serial executor, what one worker of the parallel
+// one takes in order, and with speculation, and what giving it up in time saves where
+// everything conflicts. Values are times over the serial executor's, medians; there are no hints.
 func BenchmarkSchedules(b *testing.B) {
 	engines := []struct {
 		name string
 		executor.Config
 	}{
+		{"in-order-1/serial", executor.Config{Workers: 1}},
 		{"speculating-1/serial", executor.Config{Workers: 1, Schedule: executor.Always}},
 		{"speculating-2/serial", executor.Config{Workers: 2, Schedule: executor.Throughout}},
 		{"adaptive-2/serial", executor.Config{Workers: 2}},

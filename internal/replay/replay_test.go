@@ -18,6 +18,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/ethereum/go-ethereum/rlp"
 
+	"github.com/motet-evm/motet/executor"
 	"github.com/motet-evm/motet/executor/predict"
 	"github.com/motet-evm/motet/internal/testkit/fixtures"
 	"github.com/motet-evm/motet/internal/timing"
@@ -163,6 +164,44 @@ func TestRun(t *testing.T) {
 	if seen != 67 || sum.Blocks != 67 || sum.OK != 67 || sum.Failed != 0 || !sum.Summary || sum.GeoMeanGeth <= 0 || sum.GeoMeanSerial <= 0 || sum.GeoMeanAlong <= 0 || sum.GeoMeanIdeal <= 1 ||
 		sum.GeoMeanFraction <= 0 || sum.CPUVsSerial < 0.3 || sum.CPUVsSerial > 5 {
 		t.Errorf("%d blocks seen: %+v", seen, sum)
+	}
+}
+
+// TestParallelWhereTheForkAllows: what is not speculated with is either from before Spurious
+// Dragon or too little.
+func TestParallelWhereTheForkAllows(t *testing.T) {
+	files, err := findBlocks([]string{fixtures.Dir(t, "mainnet"), fixtures.Dir(t, "pectra")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var load loader
+	e := executor.NewParallel(executor.Config{Workers: 2, Warm: true, Schedule: executor.Throughout})
+	speculated := 0
+	for _, file := range files {
+		b, err := load.load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := execOurs(t.Context(), e, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := ""
+		switch {
+		case len(b.txs) == 0:
+		case !b.config.IsEIP158(b.header.Number):
+			want = "rules"
+		case len(b.txs) < 8:
+			want = "small slice"
+		default:
+			speculated++
+		}
+		if result.stats.Fallback != want {
+			t.Errorf("block %d, %d transactions: %q, want %q", b.header.Number, len(b.txs), result.stats.Fallback, want)
+		}
+	}
+	if speculated < 50 {
+		t.Errorf("%d blocks", speculated)
 	}
 }
 
