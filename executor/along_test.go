@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"context"
 	"reflect"
 	"slices"
 	"testing"
@@ -27,19 +26,8 @@ func TestAlong(t *testing.T) {
 		t.Helper()
 		env := traceEnv()
 		env.AccessList = list
-		b, err := e.Open(context.Background(), env)
-		if err != nil {
-			t.Fatal(err)
-		}
-		slice, err := b.Verify(context.Background(), txs)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := b.Finish(context.Background(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return out, slice.Stats
+		stats, out, _ := verified(t, e, env, txs)
+		return out, stats
 	}
 	want, _ := verify(NewSerial(Config{}), nil)
 	list := want.AccessList()
