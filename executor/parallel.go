@@ -100,8 +100,8 @@ func newCrew(workers int, predictor *predict.Predictor) *crew {
 	c := &crew{calm: calmMin, hints: hints{predictor: predictor}, single: newLane(newMemory()), records: make([]record, withCredit(Window(workers)))}
 	c.mem().trace = newTrace(workers)
 	for range workers {
-		w := &worker{lane: *newLane(c.mem())}
-		w.own, w.hasher = w.state.footprint, *newBloomHasher()
+		w := newWorker(c.mem())
+		w.hasher = *newBloomHasher()
 		c.workers = append(c.workers, w)
 	}
 	return c
@@ -130,6 +130,9 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 	}
 	for _, w := range c.workers {
 		w.open(b)
+		if w.spare != nil {
+			w.spare.open(b)
+		}
 	}
 	return p, nil
 }
@@ -436,6 +439,15 @@ type worker struct {
 	fresh    core.GasPool
 	hashing  sync.Mutex
 	hasher   bloomHasher // under hashing
+
+	busy  bool    // executes something
+	spare *worker // for what it executes in the middle of that; nil if there was nothing yet
+}
+
+func newWorker(m *memory) *worker {
+	w := &worker{lane: *newLane(m)}
+	w.own = w.state.footprint
+	return w
 }
 
 // open makes the worker ready for a block. No version of the last one is in use

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"math/big"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,6 +115,48 @@ func TestRetries(t *testing.T) {
 		}
 		if outcomes != [4]int{report.Committed: 8, report.Aborted: 1} {
 			t.Errorf("outcomes: %v", outcomes)
+		}
+	})
+}
+
+// TestHelps: and who comes to read what nobody has begun to execute again does so himself.
+func TestHelps(t *testing.T) {
+	_, before, txs := step([][3]int64{
+		{1, 100, 10},
+		{1, 40, 11},
+		{11, 10, 12}, // from 40 to 50 once more
+		{11, 12, 20}, // from 10 to 22, and from 47 to 59 in the middle of the next
+		{250, 2, 14}, // begins at 22, and reads at 47 what that writes
+		{1, 20, 16},
+		{1, 21, 17},
+		{1, 22, 18},
+	})
+	synctest.Test(t, func(t *testing.T) {
+		e := NewParallel(Config{Workers: 3, Schedule: Throughout})
+		for i := range 4 { // of three workers, one finds what he has left in an earlier block
+			env := stepEnv(before)
+			env.Header.Coinbase = common.Address{0xc0, byte(i)}
+			_, want, _ := verified(t, NewSerial(Config{}), env, txs)
+			env.State = sleepy{before}
+			stats, out, r := verified(t, e, env, txs)
+			if stats.Executions != 10 || stats.Aborts != 2 || r.Wall != 100*time.Millisecond {
+				t.Errorf("%+v in %v", stats, r.Wall)
+			}
+			if err := oracle.CompareReceipts(want.Receipts, out.Receipts); err != nil {
+				t.Error(err)
+			}
+			if !reflect.DeepEqual(out.AccessList(), want.AccessList()) {
+				t.Errorf("block %d changes something else", i)
+			}
+			took := make(map[int]time.Duration)
+			for _, e := range r.Executions() {
+				if e.Outcome == report.Committed {
+					took[e.Task] = e.End - e.Start
+				}
+			}
+			if took[3] != 12*time.Millisecond || took[4] != 25*time.Millisecond {
+				t.Errorf("by the report the transactions took %v", took)
+			}
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
@@ -62,9 +63,14 @@ func (v *adversary) block(d dice) (*oracle.Memory, []*motet.Tx) {
 			m.Accounts[addr] = &oracle.MemoryAccount{Balance: *uint256.NewInt(1e18), CodeHash: types.EmptyCodeHash}
 		}
 	}
+	targets, n := v.addrs, 3+d(8)
+	if senders[0] != v.addrs[0] && d(2) == 0 { // all of whom read what others write
+		targets, n = v.addrs[:1], 6+d(10)
+		m.Accounts[targets[0]] = entangled(m, d)
+	}
 	var txs []*motet.Tx
-	for range 3 + d(8) {
-		to, from := v.addrs[d(len(v.addrs))], senders[d(len(senders))]
+	for range n {
+		to, from := targets[d(len(targets))], senders[d(len(senders))]
 		tip := big.NewInt(int64(d(3)))
 		data := &types.DynamicFeeTx{
 			Nonce: nonces[from], GasFeeCap: new(big.Int).Add(big.NewInt(7), tip), GasTipCap: tip,
@@ -76,6 +82,24 @@ func (v *adversary) block(d dice) (*oracle.Memory, []*motet.Tx) {
 		txs = append(txs, motet.NewTx(types.NewTx(data), from))
 	}
 	return m, txs
+}
+
+// entangled makes up a contract that reads some slots, by the value with which it is
+// called, and writes their sum and one to another.
+func entangled(m *oracle.Memory, d dice) *oracle.MemoryAccount {
+	slot := func(ops ...vm.OpCode) (code []byte) { // twice the value, or that and one
+		for _, op := range append([]vm.OpCode{vm.CALLVALUE, vm.PUSH1, 1, vm.SHL, vm.PUSH1, vm.OpCode(d(2)), vm.ADD, vm.PUSH1, 3, vm.AND}, ops...) { //nolint:gosec // a bit
+			code = append(code, byte(op))
+		}
+		return code
+	}
+	code := []byte{byte(vm.PUSH1), 1}
+	for range 1 + d(3) {
+		code = append(code, slot(vm.PUSH1, vm.OpCode(d(4)), vm.XOR, vm.SLOAD, vm.ADD)...) //nolint:gosec // two bits
+	}
+	code = append(code, slot(vm.SSTORE)...)
+	m.Codes[crypto.Keccak256Hash(code)] = code
+	return &oracle.MemoryAccount{Nonce: 1, CodeHash: crypto.Keccak256Hash(code)}
 }
 
 // scenario is a block and how it is run.
@@ -95,6 +119,9 @@ func (v *adversary) scenario(seed uint64) (scenario, scheduletest.Policy) {
 	s.memory, s.txs = v.block(rng.IntN)
 	s.coinbase = v.coinbase
 	s.plan = blockstm.Plan{Workers: 2 + rng.IntN(2), Window: 2 + rng.IntN(8), Batch: 1 + rng.IntN(3), Order: blockstm.Order(rng.IntN(3))}
+	if rng.IntN(2) == 0 { // much may be lost
+		s.plan.Window *= 8
+	}
 	if rng.IntN(3) == 0 {
 		for i := range s.txs {
 			s.after = append(s.after, i-1-rng.IntN(i+1)) // -1 among others
@@ -201,7 +228,7 @@ func (v *adversary) play(s scenario, choose scheduletest.Policy) ([]scheduletest
 	}
 	keys := make(oracle.Keys)
 	for _, addr := range append([]common.Address{v.coinbase, {0xbb}, {0xbc}, {0xbd}}, v.addrs...) {
-		keys[addr] = map[common.Hash]struct{}{{}: {}, {31: 1}: {}}
+		keys[addr] = map[common.Hash]struct{}{{}: {}, {31: 1}: {}, {31: 2}: {}, {31: 3}: {}}
 		for nonce := range uint64(12) {
 			keys[crypto.CreateAddress(addr, nonce)] = nil
 		}

@@ -101,7 +101,7 @@ func (l *lane) prefetch(txs []*motet.Tx) {
 
 // Execute implements blockstm.Program.
 func (s *speculation) Execute(worker, task int) {
-	w := s.workers[worker]
+	w := s.enter(worker)
 	w.guess = s.guess(worker, task)
 	shown := &s.context.Coinbase
 	if s.along {
@@ -115,6 +115,7 @@ func (s *speculation) Execute(worker, task int) {
 	}
 	s.attempt(w, task, r)
 	last := w.stage(r, s.tasks+task, shown)
+	w.busy = false
 	s.push(task, max(last, r.takeBack(&r.before, s.memory)))
 	s.memory.trace.lanes[worker].Ran(s.first+task, report.Speculated, short(r.receipt))
 }
@@ -136,24 +137,40 @@ func (s *speculation) push(task int, last uint64) {
 	}
 }
 
-// await waits for what replaces the versions of a task, if something does, and reports
-// whether it has.
+// enter returns what the worker executes with: something else in the middle of another
+// execution.
+func (s *speculation) enter(worker int) *worker {
+	w := s.workers[worker]
+	if w.busy {
+		if w.spare == nil {
+			w.spare = newWorker(s.memory)
+			w.spare.open(s.block)
+		}
+		w = w.spare
+	}
+	w.busy = true
+	return w
+}
+
+// await waits for what replaces the versions of a task, or replaces them, if they are no
+// more than an estimate, and reports whether they were.
 func (s *speculation) await(worker, task int) bool {
 	if !s.scheduler.Await(worker, task-s.tasks) {
 		return false
 	}
-	s.memory.trace.lanes[worker].Mark(report.Tick)
+	s.memory.trace.lanes[worker].Mark(report.Resumed)
 	return true
 }
 
 // Settle implements blockstm.Program.
 func (s *speculation) Settle(worker, task int) {
-	w := s.workers[worker]
+	w := s.enter(worker)
 	w.state.guess = nil
 	w.budget = s.pool
 	r := s.record(task)
 	s.attempt(w, task, r)
 	w.stage(r, s.tasks+task, nil)
+	w.busy = false
 	r.last = r.takeBack(&r.before, s.memory)
 	s.memory.trace.lanes[worker].Ran(s.first+task, report.Settled, short(r.receipt))
 }

@@ -36,6 +36,9 @@ func newScenario(rng *rand.Rand) scenario {
 		s.stop = rng.IntN(len(s.ops))
 	}
 	s.plan = Plan{Workers: 2 + rng.IntN(3), Window: 2 + rng.IntN(7), Batch: 1 + rng.IntN(3), Order: Order(rng.IntN(3))}
+	if rng.IntN(3) == 0 { // much may be lost
+		s.plan.Window *= 8
+	}
 	if rng.IntN(2) == 0 {
 		for range s.ops {
 			s.alone = append(s.alone, rng.IntN(2) == 0)
@@ -70,6 +73,7 @@ type watched struct {
 	owner    []int  // of each place in the window
 	ended    int    // tasks below are committed
 	held     bool   // some worker is in a method of the frontier's holder
+	depth    []int  // by worker: executions in the middle of which it is
 	busy     []bool // per task: in Execute
 	done     []int  // per task: Execute returned
 	withdrew []int
@@ -91,17 +95,19 @@ func (w *watched) sound() bool {
 }
 
 // use notes that a worker is about to fill the record of task.
-func (w *watched) use(task int) {
+func (w *watched) use(worker, task int) {
+	w.depth[worker]++
+	w.expect(w.depth[worker] <= 2, "task %d is executed in the middle of %d others", task, w.depth[worker]-1)
 	place := task % len(w.owner)
 	w.expect(w.owner[place] < w.ended || w.owner[place] == task, "task %d takes the place of task %d", task, w.owner[place])
 	w.owner[place] = task
-	w.expect(!w.busy[task], "task %d is executed twice at a time", task)
-	w.busy[task] = true
 }
 
 func (w *watched) Execute(worker, task int) {
 	w.mu.Lock()
-	w.use(task)
+	w.use(worker, task)
+	w.expect(!w.busy[task], "task %d is executed twice at a time", task)
+	w.busy[task] = true
 	w.expect(task >= w.ended, "task %d is executed and committed", task)
 	next, lost := w.scheduler.credit()
 	ahead := next - int(w.scheduler.frontier.Load())
@@ -109,6 +115,7 @@ func (w *watched) Execute(worker, task int) {
 	w.mu.Unlock()
 	w.program.Execute(worker, task)
 	w.mu.Lock()
+	w.depth[worker]--
 	w.busy[task] = false
 	w.done[task]++
 	w.mu.Unlock()
@@ -149,9 +156,12 @@ func (w *watched) Holds(worker, task int) bool {
 func (w *watched) Settle(worker, task int) {
 	defer w.hold(task, "settlement")()
 	w.mu.Lock()
-	w.owner[task%len(w.owner)] = task
+	w.use(worker, task)
 	w.mu.Unlock()
 	w.program.Settle(worker, task)
+	w.mu.Lock()
+	w.depth[worker]--
+	w.mu.Unlock()
 }
 
 func (w *watched) Withdraw(task int) {
@@ -176,7 +186,7 @@ func (s scenario) play(t *testing.T, choose scheduletest.Policy) ([]scheduletest
 	st := scheduletest.New(n)
 	p := newProgram(s.ops, s.cells, n, s.plan.Window)
 	p.stop, p.pause = s.stop, st.Yield
-	w := &watched{program: p, blind: s.blind, owner: make([]int, s.plan.Window), busy: make([]bool, len(s.ops)), done: make([]int, len(s.ops)), withdrew: make([]int, len(s.ops))}
+	w := &watched{program: p, blind: s.blind, owner: make([]int, s.plan.Window), depth: make([]int, n), busy: make([]bool, len(s.ops)), done: make([]int, len(s.ops)), withdrew: make([]int, len(s.ops))}
 	for i := range w.owner {
 		w.owner[i] = -1
 	}

@@ -136,14 +136,20 @@ func (s *Scheduler) retry(worker, below int) bool {
 	if p.load().task() >= below || !s.stale.take(i) {
 		return false
 	}
-	v := p.load()
+	s.again(worker, p, p.load())
+	return true
+}
+
+// again executes the task of a place in state v once more, if it is stale and would read
+// something else now. The caller has taken its mark.
+func (s *Scheduler) again(worker int, p *place, v state) {
 	task := v.task()
-	if v.phase() != stale || task < frontier {
-		return true // somebody has seen to it
+	if v.phase() != stale || task < int(s.frontier.Load()) {
+		return // somebody has seen to it
 	}
 	mine := newState(task, running, worker)
 	if !p.swap(v, mine) {
-		return true
+		return
 	}
 	s.yield(worker)
 	if int(s.frontier.Load()) >= task {
@@ -151,16 +157,15 @@ func (s *Scheduler) retry(worker, below int) bool {
 			s.wake()
 		}
 		s.advance(worker, true) // whoever looked meanwhile saw a task that runs
-		return true
+		return
 	}
 	pushes := s.pushes.Load()
-	again := !s.program.Stands(worker, task)
-	if again {
+	if !s.program.Stands(worker, task) {
 		if !s.spend() {
 			p.Store(int64(v))
 			s.wake()
 			s.advance(worker, true)
-			return true
+			return
 		}
 		s.program.Execute(worker, task)
 		s.executions.Add(1)
@@ -169,22 +174,46 @@ func (s *Scheduler) retry(worker, below int) bool {
 	}
 	s.ran(worker, task, pushes)
 	s.wake()
-	return true
 }
 
 // Await is for the program to call when an execution meets what task has published. If
-// that is being replaced, it waits for what comes and reports true: then the execution
-// looks again. It is never called for a task after the one that is executed.
+// that is stale and nobody runs the task, the worker does, and if it is being replaced, he
+// waits for what comes. Then the execution looks again: Await reports true. It is never
+// called for a task after the one that is executed.
 func (s *Scheduler) Await(worker, task int) bool {
 	p := s.place(task)
 	v := p.load()
-	if v.task() != task || v.phase() != running || s.stopped.Load() {
+	if v.task() != task || s.stopped.Load() {
 		return false
 	}
+	switch v.phase() {
+	case stale:
+		return s.help(worker, p, v)
+	case running:
+		s.pause(worker)
+		s.park(worker, func() bool { return p.load() != v || int(s.frontier.Load()) > task })
+		s.yield(worker)
+		return true
+	default:
+		return false
+	}
+}
+
+// help is again in the middle of another execution. A worker that helps already does not:
+// one of his executions at most waits for another.
+func (s *Scheduler) help(worker int, p *place, v state) bool {
+	if s.helping[worker] || !s.stale.take(v.task()%s.plan.Window) {
+		return false
+	}
+	s.pause(worker)
+	s.helping[worker] = true
+	s.again(worker, p, v)
+	s.helping[worker] = false
+	return true
+}
+
+func (s *Scheduler) pause(worker int) {
 	if s.plan.Pause != nil {
 		s.plan.Pause(worker)
 	}
-	s.park(worker, func() bool { return p.load() != v || int(s.frontier.Load()) > task })
-	s.yield(worker)
-	return !s.stopped.Load()
 }

@@ -54,6 +54,36 @@ func TestAwait(t *testing.T) {
 	}
 }
 
+// TestHelp: and runs it on the spot if nobody does.
+func TestHelp(t *testing.T) {
+	ops := []op{
+		{writes: []int{10}},                   // to 100
+		{writes: []int{11}},                   // to 40
+		{reads: []int{11}, writes: []int{12}}, // to 10, and from 40 to 50 once more
+		{reads: []int{11}, writes: []int{13}}, // from 10 to 20, and from 45 to 55 in the middle of the next
+		{reads: []int{13}, writes: []int{14}}, // begins at 20, reads at 45, goes on from 55 to 65
+	}
+	takes := []time.Duration{100, 40, 10, 10, 10}
+	plan := Plan{Tasks: len(ops), Workers: 3, Window: 24, Batch: 1, Order: Forward}
+	synctest.Test(t, func(t *testing.T) {
+		p := newProgram(ops, 20, plan.Workers, plan.Window)
+		p.compute = func(task int) { time.Sleep(takes[task]) }
+		p.onTask = func(task int) {
+			if task == 4 {
+				time.Sleep(25)
+			}
+		}
+		paused := 0
+		plan.Pause = func(int) { paused++ }
+		begin := time.Now()
+		r, err := p.execute(t.Context(), plan)
+		if took := time.Since(begin); err != nil || r.Aborts != 2 || r.Executions != 7 || took != 100 || paused != 1 {
+			t.Errorf("%+v in %v, %d times in the middle of another, %v", r, took, paused, err)
+		}
+		p.check(t, len(ops))
+	})
+}
+
 // TestSettledIsAwaited: so does who meets what was published by a task that is being
 // settled.
 func TestSettledIsAwaited(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 //
 // Prepare, Execute and Stands are called concurrently, for one task by one worker at a
 // time; the other methods are only called by the holder of the frontier, one call at a
-// time, and for tasks in ascending order.
+// time, and for tasks in ascending order. An execution that calls [Scheduler.Await] may
+// find itself in the middle of another one of its worker, once.
 type Program interface {
 	// Prepare tells a worker which tasks it is about to execute. It is called
 	// concurrently and changes nothing.
@@ -61,7 +62,8 @@ type Plan struct {
 	// worker that executed it. Wrong answers cost time and nothing else.
 	After func(task int) int
 	// Idle, unless it is nil, is called by a worker that finds nothing to do, and
-	// at its end; Pause by one whose execution begins to wait.
+	// at its end; Pause by one whose execution begins to wait, or to help: after that
+	// Await reports true.
 	Idle, Pause func(worker int)
 	// Linger, unless it is nil, is called by each worker but the first when it has
 	// ended. Run does not wait for it.
@@ -118,6 +120,8 @@ type Scheduler struct {
 	followers *followers // nil without Plan.After
 	_         [128]byte
 
+	helping []bool // by worker: he executes a task in the middle of another
+
 	since  atomic.Int64 // the frontier when the count of what is lost began; moved under baton
 	baton  sync.Mutex
 	result Result // under baton
@@ -135,6 +139,7 @@ type Scheduler struct {
 func New(plan Plan, program Program) *Scheduler {
 	s := &Scheduler{plan: plan, program: program, ahead: plan.Window - plan.Window/3}
 	s.places, s.stale = make([]place, plan.Window), make(marks, (plan.Window+63)/64)
+	s.helping = make([]bool, plan.Workers)
 	s.moved.L = &s.parking
 	if plan.After != nil {
 		s.followers = newFollowers(plan.Window)

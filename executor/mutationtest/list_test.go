@@ -82,8 +82,28 @@ var mutants = []mutant{
 	},
 	{
 		name: "an estimate is lost",
-		file: retry, old: "v.task() != task || v.phase() != running || ", new: "task >= 0 || ",
+		file: retry, old: "v.task() != task || s.stopped.Load()", new: "task >= 0",
 		pkg: "blockstm", run: "^Test(Await|SettledIsAwaited)$",
+	},
+	{
+		name: "nobody helps",
+		file: retry, old: "if s.helping[worker] || ", new: "if task := v.task(); task >= 0 || ",
+		pkg: "blockstm", run: "^TestHelp$",
+	},
+	{
+		name: "who helps helps again",
+		file: retry, old: "if s.helping[worker] || ", new: "if ",
+		pkg: "blockstm", run: schedules,
+	},
+	{
+		name: "who helps executes with what is in use",
+		file: "speculation.go", old: "\tif w.busy {\n", new: "\tif false {\n",
+		pkg: "", run: "^TestHelps$",
+	},
+	{
+		name: "what executes in the middle of another is of the last block",
+		file: "parallel.go", old: "w.spare.open(b)", new: "w.spare.budget = nil",
+		pkg: "", run: "^TestHelps$",
 	},
 	{
 		name: "a push is lost",

@@ -10,8 +10,10 @@ const (
 	Tick Kind = iota
 	// Idle means: what follows until the next tick is not work.
 	Idle
-	// Paused is Idle in the middle of an execution, which the next tick goes on with.
+	// Paused means: an execution, which Resumed goes on with, waits. What ends in between
+	// was executed meanwhile.
 	Paused
+	Resumed
 	// Speculated means: an execution on a guess ended.
 	Speculated
 	// Settled means: an execution on committed values ended.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,11 +60,29 @@ func TestIdealIsBoundByWorkers(t *testing.T) {
 // before and after.
 func TestPaused(t *testing.T) {
 	b := &Block{Workers: 1, Transactions: 2, Wall: 200, Lanes: [][]Lap{
-		{{At: 100}, ran(120, 0, Speculated), {At: 150, Kind: Paused}, {At: 190}, ran(200, 1, Speculated), {At: 205, Kind: Idle}},
+		{{At: 100}, ran(120, 0, Speculated), {At: 150, Kind: Paused}, {At: 190, Kind: Resumed}, ran(200, 1, Speculated), {At: 205, Kind: Idle}},
 	}}
 	s := b.Summarise()
 	if runs := b.Executions(); s.Work != 20+30+10 || s.Overhead != 5 || runs[1].Start != 160 || runs[1].End != 200 {
 		t.Errorf("work %d, overhead %d, %+v", s.Work, s.Overhead, runs)
+	}
+}
+
+// TestHelped: so does one that is executed meanwhile, and the two do not overlap.
+func TestHelped(t *testing.T) {
+	b := &Block{Workers: 1, Transactions: 3, Wall: 250, Lanes: [][]Lap{{
+		{At: 100}, ran(120, 0, Speculated), {At: 150, Kind: Paused},
+		{At: 155}, {At: 160, Kind: Paused}, {At: 170, Kind: Resumed}, ran(180, 1, Speculated),
+		{At: 190, Kind: Resumed}, ran(200, 2, Speculated), ran(210, 2, Speculated), {At: 215, Kind: Idle},
+	}}, Aborts: []Abort{{At: 200, Task: 2, Place: Nowhere, Writer: Nowhere}}}
+	want := []Execution{
+		{Worker: 0, Task: 0, Index: 0, Start: 100, End: 120},
+		{Worker: 0, Task: 1, Index: 1, Start: 135, End: 150},
+		{Worker: 0, Task: 2, Index: 2, Start: 160, End: 200, Outcome: Aborted},
+		{Worker: 0, Task: 2, Index: 2, Start: 200, End: 210, Incarnation: 1},
+	}
+	if runs, s := b.Executions(), b.Summarise(); !slices.Equal(runs, want) || s.Overhead != 5 {
+		t.Errorf("overhead %d, %+v", s.Overhead, runs)
 	}
 }
 
