@@ -70,7 +70,7 @@ func TestHelp(t *testing.T) {
 		p.compute = func(task int) { time.Sleep(takes[task]) }
 		p.onTask = func(task int) {
 			if task == 4 {
-				time.Sleep(25)
+				time.Sleep(25 * time.Nanosecond)
 			}
 		}
 		paused := 0

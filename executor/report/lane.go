@@ -10,9 +10,9 @@ const (
 	Tick Kind = iota
 	// Idle means: what follows until the next tick is not work.
 	Idle
-	// Paused means: an execution, which Resumed goes on with, waits. What ends in between
-	// was executed meanwhile.
+	// Paused means: an execution waits. What ends before Resumed was executed meanwhile.
 	Paused
+	// Resumed means: the execution that paused last goes on.
 	Resumed
 	// Speculated means: an execution on a guess ended.
 	Speculated
