@@ -71,9 +71,16 @@ func TestPaused(t *testing.T) {
 // TestHelped: so does one that is executed meanwhile, and the two do not overlap.
 func TestHelped(t *testing.T) {
 	laps := []Lap{
-		{At: 100}, ran(120, 0, Speculated), {At: 150, Kind: Paused},
-		{At: 155}, {At: 160, Kind: Paused}, {At: 170, Kind: Resumed}, ran(180, 1, Speculated),
-		{At: 190, Kind: Resumed}, ran(200, 2, Speculated), ran(210, 2, Speculated), {At: 215, Kind: Idle},
+		{At: 100},
+		ran(120, 0, Speculated),
+		{At: 150, Kind: Paused},
+		{At: 155},
+		{At: 160, Kind: Paused},
+		{At: 170, Kind: Resumed},
+		ran(180, 1, Speculated),
+		{At: 190, Kind: Resumed},
+		ran(200, 2, Speculated), ran(210, 2, Speculated),
+		{At: 215, Kind: Idle},
 	}
 	b := &Block{Workers: 1, Transactions: 3, Wall: 250, Lanes: [][]Lap{laps}, Aborts: []Abort{{At: 200, Task: 2, Place: Nowhere, Writer: Nowhere}}}
 	want := []Execution{
