@@ -184,20 +184,20 @@ func TestLateInclusion(t *testing.T) {
 	bubble(t, func(s *sut) {
 		s.busy()
 		s.l1.Manual = true
-		prepared, sent := 0, 0
+		var prepared, sent atomic.Int64
 		s.l1.Faults = func(call string) rolluptest.Fault {
 			switch call {
 			case "Prepare":
-				prepared++
+				prepared.Add(1)
 			case "Send":
-				sent++
+				sent.Add(1)
 			}
 			return rolluptest.None
 		}
 		stop, _ := s.start()
 		time.Sleep(100 * time.Second)
-		if prepared != 1 || sent < 3 || s.l1.Evict() != 1 {
-			t.Errorf("%d signed, %d sent", prepared, sent)
+		if prepared.Load() != 1 || sent.Load() < 3 || s.l1.Evict() != 1 {
+			t.Errorf("%d signed, %d sent", prepared.Load(), sent.Load())
 		}
 		time.Sleep(100 * time.Second) // sent again, it is in the pool again
 		if err := stop(); err != nil {
@@ -215,8 +215,8 @@ func TestLateInclusion(t *testing.T) {
 		if err := stop(); err != nil || !s.posted() {
 			t.Error(err)
 		}
-		if d := s.judge(); prepared != int(d.Index) {
-			t.Errorf("%d batches, %d signed", d.Index, prepared)
+		if d := s.judge(); prepared.Load() != int64(d.Index) {
+			t.Errorf("%d batches, %d signed", d.Index, prepared.Load())
 		}
 	})
 }

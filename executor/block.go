@@ -296,10 +296,14 @@ func (b *block) apply(tx *motet.Tx, r *types.Receipt) error {
 	return nil
 }
 
-// guarded is execute, but that a panic in it is an error of the state's.
+// guarded is execute, but that a panic in it is an error of the state's: the EVM's, a
+// precompile's or the state reader's.
 func (b *block) guarded(l *lane, tx *motet.Tx, r *types.Receipt) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
+			if g := l.state.guess; g != nil && g.waits {
+				panic(cause) // of the machinery, in the middle of the execution
+			}
 			err = fmt.Errorf("%w: executing %s: %v\n%s", motet.ErrHalt, tx.Hash(), cause, debug.Stack())
 			l.state.fail(err)
 			l.evm = nil // it stopped half way

@@ -1,6 +1,10 @@
 package executor
 
-import "github.com/ethereum/go-ethereum/common"
+import (
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/motet-evm/motet/executor/report"
+)
 
 // guess is how a speculative execution reads: committed values with the writes
 // of earlier transactions on top that have executed but not committed. What it
@@ -15,6 +19,7 @@ type guess struct {
 	memory *memory
 	worker int
 	run    *speculation
+	waits  bool // what panics now is not the execution
 }
 
 // account sets v to the guess, and returns the last task that is known to have changed
@@ -66,10 +71,22 @@ func (g *guess) slot(e *slotEntry) common.Hash {
 	e.cell.Read(g.number)
 	for {
 		value, w := g.slotNow(e)
-		if w == nil || !g.run.await(g.worker, w.Task) {
+		if w == nil || !g.await(w.Task) {
 			return value
 		}
 	}
+}
+
+// await waits for what replaces the versions of a task, or replaces them, if they are no
+// more than an estimate, and reports whether they were.
+func (g *guess) await(task int) bool {
+	g.waits = true
+	waited := g.run.scheduler.Await(g.worker, task-g.run.tasks)
+	g.waits = false
+	if waited {
+		g.memory.trace.lanes[g.worker].Mark(report.Resumed)
+	}
+	return waited
 }
 
 // slotNow also returns the version that the value is from, unless it is the committed one.

@@ -152,16 +152,6 @@ func (s *speculation) enter(worker int) *worker {
 	return w
 }
 
-// await waits for what replaces the versions of a task, or replaces them, if they are no
-// more than an estimate, and reports whether they were.
-func (s *speculation) await(worker, task int) bool {
-	if !s.scheduler.Await(worker, task-s.tasks) {
-		return false
-	}
-	s.memory.trace.lanes[worker].Mark(report.Resumed)
-	return true
-}
-
 // Settle implements blockstm.Program.
 func (s *speculation) Settle(worker, task int) {
 	w := s.enter(worker)

@@ -77,6 +77,8 @@ func (m marks) first(i, n int) (int, bool) {
 	return 0, false
 }
 
+func (m marks) has(i int) bool { return m[i/64].Load()>>(i%64)&1 != 0 }
+
 // take takes a member out and reports whether it was there.
 func (m marks) take(i int) bool {
 	bit := uint64(1) << (i % 64)
@@ -136,24 +138,20 @@ func (s *Scheduler) retry(worker, below int) bool {
 	if p.load().task() >= below || !s.stale.take(i) {
 		return false
 	}
-	s.again(worker, p, p.load())
+	v := p.load()
+	if v.phase() == stale && v.task() >= frontier && p.swap(v, newState(v.task(), running, worker)) {
+		s.again(worker, p, v)
+	} // else somebody has seen to it
 	return true
 }
 
-// again executes the task of a place in state v once more, if it is stale and would read
-// something else now. The caller has taken its mark.
+// again executes a task once more if it would read something else now. The worker has
+// taken it up; its place was in state v before.
 func (s *Scheduler) again(worker int, p *place, v state) {
 	task := v.task()
-	if v.phase() != stale || task < int(s.frontier.Load()) {
-		return // somebody has seen to it
-	}
-	mine := newState(task, running, worker)
-	if !p.swap(v, mine) {
-		return
-	}
 	s.yield(worker)
 	if int(s.frontier.Load()) >= task {
-		if p.swap(mine, v) {
+		if p.swap(newState(task, running, worker), v) { // unless it is being settled
 			s.wake()
 		}
 		s.advance(worker, true) // whoever looked meanwhile saw a task that runs
@@ -182,34 +180,34 @@ func (s *Scheduler) again(worker int, p *place, v state) {
 // called for a task after the one that is executed.
 func (s *Scheduler) Await(worker, task int) bool {
 	p := s.place(task)
-	v := p.load()
-	if v.task() != task || s.stopped.Load() {
-		return false
+	for !s.stopped.Load() {
+		v := p.load()
+		switch {
+		case v.task() == task && v.phase() == running:
+			s.pause(worker)
+			s.park(worker, func() bool { return p.load() != v || int(s.frontier.Load()) > task })
+			s.yield(worker)
+			return true
+		case v.task() == task && v.phase() == stale && !s.helping[worker] && s.stale.has(task%s.plan.Window):
+			if p.swap(v, newState(task, running, worker)) {
+				s.help(worker, p, v)
+				return true
+			}
+		default:
+			return false
+		}
 	}
-	switch v.phase() {
-	case stale:
-		return s.help(worker, p, v)
-	case running:
-		s.pause(worker)
-		s.park(worker, func() bool { return p.load() != v || int(s.frontier.Load()) > task })
-		s.yield(worker)
-		return true
-	default:
-		return false
-	}
+	return false
 }
 
 // help is again in the middle of another execution. A worker that helps already does not:
 // one of his executions at most waits for another.
-func (s *Scheduler) help(worker int, p *place, v state) bool {
-	if s.helping[worker] || !s.stale.take(v.task()%s.plan.Window) {
-		return false
-	}
+func (s *Scheduler) help(worker int, p *place, v state) {
+	s.stale.take(v.task() % s.plan.Window)
 	s.pause(worker)
 	s.helping[worker] = true
 	s.again(worker, p, v)
 	s.helping[worker] = false
-	return true
 }
 
 func (s *Scheduler) pause(worker int) {

@@ -82,17 +82,17 @@ var mutants = []mutant{
 	},
 	{
 		name: "an estimate is lost",
-		file: retry, old: "v.task() != task || s.stopped.Load()", new: "task >= 0",
+		file: retry, old: "case v.task() == task && v.phase() == running:", new: "case v.task() != task:",
 		pkg: "blockstm", run: "^Test(Await|SettledIsAwaited)$",
 	},
 	{
 		name: "nobody helps",
-		file: retry, old: "if s.helping[worker] || ", new: "if task := v.task(); task >= 0 || ",
+		file: retry, old: "!s.helping[worker] && ", new: "v.task() != task && ",
 		pkg: "blockstm", run: "^TestHelp$",
 	},
 	{
 		name: "who helps helps again",
-		file: retry, old: "if s.helping[worker] || ", new: "if ",
+		file: retry, old: "!s.helping[worker] && ", new: "",
 		pkg: "blockstm", run: schedules,
 	},
 	{
@@ -142,7 +142,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "an execution does not wait for what is replaced",
-		file: "guess.go", old: "if w == nil || !g.run.await(g.worker, w.Task) {", new: "if w == nil || true {",
+		file: "guess.go", old: "if w == nil || !g.await(w.Task) {", new: "if w == nil || true {",
 		pkg: "", run: "^TestRetries$",
 	},
 	{

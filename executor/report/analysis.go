@@ -180,14 +180,13 @@ func (b *Block) shortTime() time.Duration {
 func unroll(laps []Lap, short time.Duration, yield func(task int, settled bool, start, end time.Duration)) (rest time.Duration) {
 	from, busy, pending, first := time.Duration(0), false, 0, 0
 	var held []time.Duration // what executions had taken when they paused
-	late := time.Duration(0) // their sum, by which what runs meanwhile counts as having run earlier
 	for i := range laps {
 		l := &laps[i]
 		if l.At == 0 {
 			pending += int(l.Many)
 			continue
 		}
-		at, many := time.Duration(l.At)-late, int(l.Many)
+		at, many := time.Duration(l.At), int(l.Many)
 		if l.Kind == Paused {
 			many = 1 // is under way
 		}
@@ -206,9 +205,8 @@ func unroll(laps []Lap, short time.Duration, yield func(task int, settled bool, 
 			yield(int(l.Task), l.Kind == Settled, from, at)
 		case l.Kind == Paused:
 			held = append(held, at-from)
-			late, at = late+at-from, from
 		case l.Kind == Resumed: // as if it had begun so much later
-			late, held = late-held[len(held)-1], held[:len(held)-1]
+			at, held = at-held[len(held)-1], held[:len(held)-1]
 		case busy && pending == 0:
 			rest += at - from
 		}

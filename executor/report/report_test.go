@@ -68,7 +68,7 @@ func TestPaused(t *testing.T) {
 	}
 }
 
-// TestHelped: so does one that is executed meanwhile, and the two do not overlap.
+// TestHelped: what is executed meanwhile has its own time.
 func TestHelped(t *testing.T) {
 	laps := []Lap{
 		{At: 100},
@@ -85,7 +85,7 @@ func TestHelped(t *testing.T) {
 	b := &Block{Workers: 1, Transactions: 3, Wall: 250, Lanes: [][]Lap{laps}, Aborts: []Abort{{At: 200, Task: 2, Place: Nowhere, Writer: Nowhere}}}
 	want := []Execution{
 		{Worker: 0, Task: 0, Index: 0, Start: 100, End: 120},
-		{Worker: 0, Task: 1, Index: 1, Start: 135, End: 150},
+		{Worker: 0, Task: 1, Index: 1, Start: 165, End: 180},
 		{Worker: 0, Task: 2, Index: 2, Start: 160, End: 200, Outcome: Aborted},
 		{Worker: 0, Task: 2, Index: 2, Start: 200, End: 210, Incarnation: 1},
 	}
