@@ -30,6 +30,8 @@ type adversary struct {
 	coinbase common.Address
 	codes    [][]byte
 	held     int
+	paused   int  // executions that waited for others, or helped them
+	helped   bool // some worker did
 }
 
 func newAdversary(config *params.ChainConfig) *adversary {

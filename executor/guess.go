@@ -61,8 +61,8 @@ func (g *guess) reads(e *accountEntry) {
 	}
 }
 
-// slot is what the transaction takes the slot to hold. It waits for what is about to be
-// replaced.
+// slot is what the transaction takes the slot to hold, which is no estimate if that can
+// be helped.
 func (g *guess) slot(e *slotEntry) common.Hash {
 	if g.index > 0 {
 		return g.memory.alongSlot(e, g.index)
@@ -77,8 +77,8 @@ func (g *guess) slot(e *slotEntry) common.Hash {
 	}
 }
 
-// await waits for what replaces the versions of a task, or replaces them, if they are no
-// more than an estimate, and reports whether they were.
+// await waits for what replaces the versions of a task, or replaces them, if they are
+// known to be an estimate, and reports whether to look again.
 func (g *guess) await(task int) bool {
 	g.waits = true
 	waited := g.run.scheduler.Await(g.worker, task-g.run.tasks)

@@ -23,7 +23,7 @@ func lanes(b Block) []*lane {
 	case *parallelBlock:
 		list := []*lane{b.single}
 		for _, w := range b.workers {
-			list = append(list, &w.lane)
+			list = append(list, &w.lane, &w.second(b.block).lane)
 		}
 		return list
 	default:
@@ -287,7 +287,7 @@ func TestLanesShareNoCache(t *testing.T) {
 		}
 		seen[evm.Pointer()], seen[found.Pointer()] = true, true
 	}
-	if len(seen) != 8 {
+	if len(seen) != 14 {
 		t.Errorf("%d EVMs and caches", len(seen))
 	}
 }

@@ -441,7 +441,7 @@ type worker struct {
 	hasher   bloomHasher // under hashing
 
 	busy  bool    // executes something
-	spare *worker // for what it executes in the middle of that; nil if there was nothing yet
+	spare *worker // see second; nil if it was never needed
 }
 
 func newWorker(m *memory) *worker {
@@ -457,4 +457,13 @@ func (w *worker) open(b *block) {
 	w.slots.Reset()
 	b.equip(&w.lane)
 	w.fresh = *core.NewGasPool(b.env.Header.GasLimit)
+}
+
+// second returns what the worker executes with in the middle of an execution.
+func (w *worker) second(b *block) *worker {
+	if w.spare == nil {
+		w.spare = newWorker(b.memory)
+		w.spare.open(b)
+	}
+	return w.spare
 }

@@ -133,7 +133,7 @@ func TestHelps(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		e := NewParallel(Config{Workers: 3, Schedule: Throughout})
-		for i := range 4 { // of three workers, one finds what he has left in an earlier block
+		for i := range 4 { // by the fourth, one of three workers helps a second time
 			env := stepEnv(before)
 			env.Header.Coinbase = common.Address{0xc0, byte(i)}
 			_, want, _ := verified(t, NewSerial(Config{}), env, txs)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -127,7 +128,11 @@ func (v *adversary) scenario(seed uint64) (scenario, scheduletest.Policy) {
 			s.after = append(s.after, i-1-rng.IntN(i+1)) // -1 among others
 		}
 	}
-	return s, s.random(rand.New(rand.NewPCG(seed, 22)), int(seed%4))
+	rng = rand.New(rand.NewPCG(seed, 22))
+	if seed%4 == 0 {
+		return s, scheduletest.Anyhow(rng)
+	}
+	return s, s.random(rng, int(seed%4))
 }
 
 func (s scenario) random(rng *rand.Rand, changes int) scheduletest.Policy {
@@ -166,7 +171,7 @@ func (blindly) Holds(int, int) bool { return true }
 
 // run runs the scenario on p as speculate does, with the workers' steps in the order of
 // choose.
-func (s scenario) run(p *parallelBlock, state *yielding, choose scheduletest.Policy) (*Slice, []scheduletest.Preemption, error) {
+func (v *adversary) run(s scenario, p *parallelBlock, state *yielding, choose scheduletest.Policy) (*Slice, []scheduletest.Preemption, error) {
 	st := scheduletest.New(s.plan.Workers)
 	out := newSlice(s.txs)
 	spec := &speculation{parallelBlock: p, txs: s.txs, out: out}
@@ -180,6 +185,12 @@ func (s scenario) run(p *parallelBlock, state *yielding, choose scheduletest.Pol
 		plan   = s.plan
 	)
 	plan.Tasks, plan.Yield = len(s.txs), st.Yield
+	var paused atomic.Int32
+	plan.Pause = func(worker int) {
+		paused.Add(1)
+		p.plan(1, false).Pause(worker)
+	}
+	defer func() { v.paused += int(paused.Load()) }()
 	if s.after != nil {
 		plan.After = func(task int) int { return s.after[task] }
 	}
@@ -216,7 +227,7 @@ func (v *adversary) play(s scenario, choose scheduletest.Policy) ([]scheduletest
 	if err != nil {
 		return nil, err
 	}
-	got, list, err := s.run(open.(*parallelBlock), state, choose)
+	got, list, err := v.run(s, open.(*parallelBlock), state, choose)
 	if err != nil {
 		return list, err
 	}
@@ -235,6 +246,9 @@ func (v *adversary) play(s scenario, choose scheduletest.Policy) ([]scheduletest
 	}
 	if err := oracle.Compare(keys, reference.View(), open.View()); err != nil {
 		return list, err
+	}
+	for _, w := range open.(*parallelBlock).workers {
+		v.helped = v.helped || w.spare != nil
 	}
 	_, _ = open.Finish(context.Background(), nil) // gives the memory back
 	_, _ = reference.Finish(context.Background(), nil)
@@ -277,6 +291,9 @@ func TestSchedules(t *testing.T) {
 				t.Errorf("smallest: %v\n%vpreemptions %v", why, small, few)
 			}
 			return
+		}
+		if v.paused < int(schedules/50) || !v.helped { //nolint:gosec // thousands
+			t.Errorf("%d executions waited or helped; helped: %t", v.paused, v.helped)
 		}
 	})
 }

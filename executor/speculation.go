@@ -142,11 +142,7 @@ func (s *speculation) push(task int, last uint64) {
 func (s *speculation) enter(worker int) *worker {
 	w := s.workers[worker]
 	if w.busy {
-		if w.spare == nil {
-			w.spare = newWorker(s.memory)
-			w.spare.open(s.block)
-		}
-		w = w.spare
+		w = w.second(s.block)
 	}
 	w.busy = true
 	return w

@@ -15,9 +15,10 @@
 //   - A cell knows its last reader ([Cell.Read]). Who publishes below it tells
 //     ([Scheduler.Invalidate]), and tasks that would read something else now are
 //     executed again, the one nearest the frontier first.
-//   - What such a task had published is an estimate. Who comes to read it executes
-//     the task first, or waits if somebody does already ([Scheduler.Await]). The
-//     task is always an earlier one, so that they never wait for each other.
+//   - What such a task had published is an estimate. Who comes to read it waits
+//     while somebody executes the task, and executes it first if it is still to be
+//     ([Scheduler.Await]). The task is always an earlier one, so that they never
+//     wait for each other.
 //   - A task follows the one that it is expected to depend on (Plan.After).
 //
 // What is lost is bounded (Plan.Window, Plan.MaxWaste). docs/adr/0010 and 0011

@@ -230,6 +230,9 @@ func (w *watched) outcome(result Result, stop int) error {
 			return fmt.Errorf("task %d was left published", task)
 		}
 	}
+	if slices.Contains(w.scheduler.helping, true) {
+		return errors.New("some worker is taken to help still")
+	}
 	return w.judge(result.Committed)
 }
 

@@ -175,8 +175,9 @@ func (s *Scheduler) again(worker int, p *place, v state) {
 }
 
 // Await is for the program to call when an execution meets what task has published. If
-// that is stale and nobody runs the task, the worker does, and if it is being replaced, he
-// waits for what comes. Then the execution looks again: Await reports true. It is never
+// that is being replaced, it waits for what comes. If it is stale and marked, so that
+// nobody has come to it, the worker looks at it on the spot, and executes it once more if
+// there is credit. Then the execution is to look again: Await reports true. It is never
 // called for a task after the one that is executed.
 func (s *Scheduler) Await(worker, task int) bool {
 	p := s.place(task)
@@ -200,8 +201,8 @@ func (s *Scheduler) Await(worker, task int) bool {
 	return false
 }
 
-// help is again in the middle of another execution. A worker that helps already does not:
-// one of his executions at most waits for another.
+// help calls again in the middle of another execution. A worker that helps does not help
+// once more in the middle of that: one of his executions at most waits for another.
 func (s *Scheduler) help(worker int, p *place, v state) {
 	s.stale.take(v.task() % s.plan.Window)
 	s.pause(worker)

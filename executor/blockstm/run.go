@@ -11,8 +11,9 @@ import (
 //
 // Prepare, Execute and Stands are called concurrently, for one task by one worker at a
 // time; the other methods are only called by the holder of the frontier, one call at a
-// time, and for tasks in ascending order. An execution that calls [Scheduler.Await] may
-// find itself in the middle of another one of its worker, once.
+// time, and for tasks in ascending order. While an execution is in [Scheduler.Await], its
+// worker may call any of them for earlier tasks; what it executes then has nothing in its
+// own middle.
 type Program interface {
 	// Prepare tells a worker which tasks it is about to execute. It is called
 	// concurrently and changes nothing.
@@ -62,8 +63,8 @@ type Plan struct {
 	// worker that executed it. Wrong answers cost time and nothing else.
 	After func(task int) int
 	// Idle, unless it is nil, is called by a worker that finds nothing to do, and
-	// at its end; Pause by one whose execution begins to wait, or to help: after that
-	// Await reports true.
+	// at its end; Pause by one whose execution begins to wait, or to help. Await reports
+	// true after that, and only then.
 	Idle, Pause func(worker int)
 	// Linger, unless it is nil, is called by each worker but the first when it has
 	// ended. Run does not wait for it.

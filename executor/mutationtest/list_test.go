@@ -102,8 +102,18 @@ var mutants = []mutant{
 	},
 	{
 		name: "what executes in the middle of another is of the last block",
-		file: "parallel.go", old: "w.spare.open(b)", new: "w.spare.budget = nil",
+		file: "parallel.go", old: "if w.spare != nil {\n\t\t\tw.spare.open(b)", new: "if w.spare != nil {\n\t\t\tw.spare.budget = nil",
 		pkg: "", run: "^TestHelps$",
+	},
+	{
+		name: "what executes in the middle of another is of other rules",
+		file: "parallel.go", old: "if w.spare != nil {\n\t\t\tw.spare.open(b)", new: "if w.spare != nil {\n\t\t\tw.spare.accounts.Reset()\n\t\t\tw.spare.slots.Reset()\n\t\t\tw.spare.evm.Context = b.context",
+		pkg: "", run: "^TestEVMOutlivesBlocks$",
+	},
+	{
+		name: "who has helped never helps again",
+		file: retry, old: "\ts.helping[worker] = false\n", new: "",
+		pkg: "blockstm", run: schedules,
 	},
 	{
 		name: "a push is lost",

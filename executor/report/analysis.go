@@ -205,7 +205,10 @@ func unroll(laps []Lap, short time.Duration, yield func(task int, settled bool, 
 			yield(int(l.Task), l.Kind == Settled, from, at)
 		case l.Kind == Paused:
 			held = append(held, at-from)
-		case l.Kind == Resumed: // as if it had begun so much later
+		case l.Kind == Resumed && len(held) > 0: // as if it had begun so much later
+			if busy && pending == 0 {
+				rest += at - from
+			}
 			at, held = at-held[len(held)-1], held[:len(held)-1]
 		case busy && pending == 0:
 			rest += at - from

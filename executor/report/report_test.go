@@ -82,14 +82,17 @@ func TestHelped(t *testing.T) {
 		ran(200, 2, Speculated), ran(210, 2, Speculated),
 		{At: 215, Kind: Idle},
 	}
-	b := &Block{Workers: 1, Transactions: 3, Wall: 250, Lanes: [][]Lap{laps}, Aborts: []Abort{{At: 200, Task: 2, Place: Nowhere, Writer: Nowhere}}}
+	b := &Block{Workers: 2, Transactions: 3, Wall: 250, Lanes: [][]Lap{laps, {{At: 150}, ran(153, 1, Speculated), {At: 153, Kind: Idle}}}, Aborts: []Abort{
+		{At: 155, Task: 1, Place: Nowhere, Writer: Nowhere}, {At: 200, Task: 2, Place: Nowhere, Writer: Nowhere},
+	}}
 	want := []Execution{
 		{Worker: 0, Task: 0, Index: 0, Start: 100, End: 120},
-		{Worker: 0, Task: 1, Index: 1, Start: 165, End: 180},
+		{Worker: 0, Task: 1, Index: 1, Start: 165, End: 180, Incarnation: 1},
 		{Worker: 0, Task: 2, Index: 2, Start: 160, End: 200, Outcome: Aborted},
 		{Worker: 0, Task: 2, Index: 2, Start: 200, End: 210, Incarnation: 1},
+		{Worker: 1, Task: 1, Index: 1, Start: 150, End: 153, Outcome: Aborted},
 	}
-	if runs, s := b.Executions(), b.Summarise(); !slices.Equal(runs, want) || s.Overhead != 5 {
+	if runs, s := b.Executions(), b.Summarise(); !slices.Equal(runs, want) || s.Overhead != 10+5 {
 		t.Errorf("overhead %d, %+v", s.Overhead, runs)
 	}
 }
