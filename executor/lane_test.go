@@ -197,26 +197,19 @@ func TestEVMAfterPanic(t *testing.T) {
 // TestPanicWhileWaiting: what panics while an execution waits, and others run in its
 // middle, is a fault of our own, and no failure of the execution.
 func TestPanicWhileWaiting(t *testing.T) {
-	env, fragile := fragileEnv()
-	for _, waits := range []bool{false, true} {
-		b, err := NewParallel(Config{Workers: 1}).Open(t.Context(), env)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := &speculation{parallelBlock: b.(*parallelBlock), txs: calls(1, always(fragile))}
-		l, g := &s.workers[0].lane, s.guess(0, 0)
-		g.waits, l.state.guess, l.budget = waits, &g, s.pool
-		panicked := func() (cause any) {
-			defer func() { cause = recover() }()
-			if err := s.guarded(l, s.txs[0], new(types.Receipt)); !errors.Is(err, motet.ErrHalt) {
-				t.Errorf("waits: %t, %v", waits, err)
-			}
-			return nil
-		}()
-		if (panicked != nil) != waits {
-			t.Errorf("waits: %t, panic: %v", waits, panicked)
-		}
+	_, before, txs := step([][3]int64{{1, 100, 10}, {10, 100, 11}})
+	b, err := NewParallel(Config{Workers: 1}).Open(t.Context(), stepEnv(before))
+	if err != nil {
+		t.Fatal(err)
 	}
+	s := &speculation{parallelBlock: b.(*parallelBlock), txs: txs} // without a scheduler to wait by
+	s.Execute(0, 0)
+	defer func() {
+		if recover() == nil {
+			t.Errorf("the execution failed: %v", s.record(1).failure)
+		}
+	}()
+	s.Execute(0, 1)
 }
 
 // TestPanic: an execution that panics ends the block with an error, however it runs, and

@@ -16,9 +16,9 @@
 //     ([Scheduler.Invalidate]), and tasks that would read something else now are
 //     executed again, the one nearest the frontier first.
 //   - What such a task had published is an estimate. Who comes to read it waits
-//     while somebody executes the task, and executes it first if it is still to be
-//     ([Scheduler.Await]). The task is always an earlier one, so that they never
-//     wait for each other.
+//     while somebody executes the task, and executes it first if nobody does yet
+//     and there is credit ([Scheduler.Await]). The task is always an earlier one,
+//     so that they never wait for each other.
 //   - A task follows the one that it is expected to depend on (Plan.After).
 //
 // What is lost is bounded (Plan.Window, Plan.MaxWaste). docs/adr/0010 and 0011

@@ -74,6 +74,7 @@ type watched struct {
 	ended    int    // tasks below are committed
 	held     bool   // some worker is in a method of the frontier's holder
 	depth    []int  // by worker: executions in the middle of which it is
+	nested   int    // executions in the middle of others
 	busy     []bool // per task: in Execute
 	done     []int  // per task: Execute returned
 	withdrew []int
@@ -96,7 +97,9 @@ func (w *watched) sound() bool {
 
 // use notes that a worker is about to fill the record of task.
 func (w *watched) use(worker, task int) {
-	w.depth[worker]++
+	if w.depth[worker]++; w.depth[worker] > 1 {
+		w.nested++
+	}
 	w.expect(w.depth[worker] <= 2, "task %d is executed in the middle of %d others", task, w.depth[worker]-1)
 	place := task % len(w.owner)
 	w.expect(w.owner[place] < w.ended || w.owner[place] == task, "task %d takes the place of task %d", task, w.owner[place])
@@ -182,6 +185,12 @@ func (w *watched) Commit(worker, task int) bool {
 
 // play runs s under choose.
 func (s scenario) play(t *testing.T, choose scheduletest.Policy) ([]scheduletest.Preemption, error) {
+	list, _, err := s.watch(t, choose)
+	return list, err
+}
+
+// watch is play, and also tells how many executions there were in the middle of others.
+func (s scenario) watch(t *testing.T, choose scheduletest.Policy) (list []scheduletest.Preemption, nested int, err error) {
 	n := s.plan.Workers
 	st := scheduletest.New(n)
 	p := newProgram(s.ops, s.cells, n, s.plan.Window)
@@ -195,22 +204,19 @@ func (s scenario) play(t *testing.T, choose scheduletest.Policy) ([]scheduletest
 	if s.after != nil {
 		plan.After = func(task int) int { return s.after[task] }
 	}
-	var (
-		result Result
-		err    error
-	)
+	var result Result
 	if s.alone != nil {
 		plan.Alone = func(task int) bool { return s.alone[task] }
 	}
 	p.scheduler = New(plan, w)
 	list, stuck := st.Conduct(choose, func() { result, err = p.scheduler.Run(t.Context()) })
 	if stuck != nil {
-		return list, stuck
+		return list, 0, stuck
 	}
 	if w.broken != nil {
-		return list, w.broken
+		return list, 0, w.broken
 	}
-	return list, errors.Join(err, w.outcome(result, s.stop))
+	return list, w.nested, errors.Join(err, w.outcome(result, s.stop))
 }
 
 // outcome judges a finished run.
@@ -280,10 +286,11 @@ func TestSchedules(t *testing.T) {
 		schedules = 4000
 	}
 	synctest.Test(t, func(t *testing.T) {
+		total := 0
 		for seed := range schedules {
 			s, choose := schedule(seed)
-			list, err := s.play(t, choose)
-			if err == nil {
+			list, nested, err := s.watch(t, choose)
+			if total += nested; err == nil {
 				continue
 			}
 			t.Errorf("seed %d: %v\n%v", seed, err, s)
@@ -292,6 +299,9 @@ func TestSchedules(t *testing.T) {
 				t.Errorf("smallest: %v\n%vpreemptions %v", why, small, few)
 			}
 			return
+		}
+		if t.Logf("%d executions in the middle of others", total); total < int(schedules/400) { //nolint:gosec // thousands
+			t.Errorf("%d executions in the middle of others", total)
 		}
 	})
 }

@@ -151,7 +151,7 @@ func (s *Scheduler) again(worker int, p *place, v state) {
 	task := v.task()
 	s.yield(worker)
 	if int(s.frontier.Load()) >= task {
-		if p.swap(newState(task, running, worker), v) { // unless it is being settled
+		if p.swap(newState(task, running, worker), v) { // unless it is being settled, or was
 			s.wake()
 		}
 		s.advance(worker, true) // whoever looked meanwhile saw a task that runs
@@ -176,9 +176,10 @@ func (s *Scheduler) again(worker int, p *place, v state) {
 
 // Await is for the program to call when an execution meets what task has published. If
 // that is being replaced, it waits for what comes. If it is stale and marked, so that
-// nobody has come to it, the worker looks at it on the spot, and executes it once more if
-// there is credit. Then the execution is to look again: Await reports true. It is never
-// called for a task after the one that is executed.
+// nobody is known to have come to it, the worker looks at it on the spot, and executes it
+// once more if there is credit and the frontier is not there. Then the execution is to
+// look again: Await reports true. It is never called for a task after the one that is
+// executed.
 func (s *Scheduler) Await(worker, task int) bool {
 	p := s.place(task)
 	for !s.stopped.Load() {
@@ -190,6 +191,7 @@ func (s *Scheduler) Await(worker, task int) bool {
 			s.yield(worker)
 			return true
 		case v.task() == task && v.phase() == stale && !s.helping[worker] && s.stale.has(task%s.plan.Window):
+			s.yield(worker)
 			if p.swap(v, newState(task, running, worker)) {
 				s.help(worker, p, v)
 				return true
@@ -202,9 +204,13 @@ func (s *Scheduler) Await(worker, task int) bool {
 }
 
 // help calls again in the middle of another execution. A worker that helps does not help
-// once more in the middle of that: one of his executions at most waits for another.
+// once more in the middle of that: it has one execution at most that is interrupted.
 func (s *Scheduler) help(worker int, p *place, v state) {
-	s.stale.take(v.task() % s.plan.Window)
+	s.yield(worker)
+	if i := v.task() % s.plan.Window; s.stale.take(i) && p.load().task() != v.task() {
+		s.stale.set(i) // of a later task: this one is committed
+		s.wake()
+	}
 	s.pause(worker)
 	s.helping[worker] = true
 	s.again(worker, p, v)

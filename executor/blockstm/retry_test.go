@@ -84,6 +84,31 @@ func TestHelp(t *testing.T) {
 	})
 }
 
+// TestHelpKeepsMarks: of a task that others have executed and pushed once more before it is
+// taken up, and of a later one that has come into its place before its mark is taken.
+func TestHelpKeepsMarks(t *testing.T) {
+	for at, now := range []state{newState(1, stale, 3), newState(7, stale, 3)} {
+		p := newProgram(make([]op, 12), 1, 1, 6)
+		var s *Scheduler
+		step := -1
+		s = New(Plan{Tasks: 12, Workers: 1, Window: 6, Batch: 1, Yield: func(int) {
+			if step++; step == at {
+				s.frontier.Store(int64(now.task() / 3))
+				s.places[1].Store(int64(now))
+				s.stale.set(1)
+			}
+		}}, p)
+		p.scheduler = s
+		s.places[1].Store(int64(newState(1, stale, 0)))
+		s.stale.set(1)
+		again := s.Await(0, 1)
+		v := s.places[1].load()
+		if left := v.phase() == stale && s.stale.has(1); !again || v.task() != now.task() || v.phase() != executed && !left {
+			t.Errorf("task %d is %d, marked: %t; looks again: %t", v.task(), v.phase(), s.stale.any(), again)
+		}
+	}
+}
+
 // TestSettledIsAwaited: so does who meets what was published by a task that is being
 // settled.
 func TestSettledIsAwaited(t *testing.T) {

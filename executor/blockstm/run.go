@@ -12,8 +12,8 @@ import (
 // Prepare, Execute and Stands are called concurrently, for one task by one worker at a
 // time; the other methods are only called by the holder of the frontier, one call at a
 // time, and for tasks in ascending order. While an execution is in [Scheduler.Await], its
-// worker may call any of them for earlier tasks; what it executes then has nothing in its
-// own middle.
+// worker may call any but Prepare and Withdraw for earlier tasks. An execution that is
+// called so is not interrupted by another.
 type Program interface {
 	// Prepare tells a worker which tasks it is about to execute. It is called
 	// concurrently and changes nothing.
@@ -121,7 +121,7 @@ type Scheduler struct {
 	followers *followers // nil without Plan.After
 	_         [128]byte
 
-	helping []bool // by worker: he executes a task in the middle of another
+	helping []bool // by worker: it executes a task in the middle of another
 
 	since  atomic.Int64 // the frontier when the count of what is lost began; moved under baton
 	baton  sync.Mutex

@@ -96,6 +96,21 @@ var mutants = []mutant{
 		pkg: "blockstm", run: schedules,
 	},
 	{
+		name: "who comes too late to help takes the mark",
+		file: retry, old: "\t\t\ts.yield(worker)\n\t\t\tif p.swap(v,", new: "\t\t\ts.yield(worker)\n\t\t\ts.stale.take(task % s.plan.Window)\n\t\t\tif p.swap(v,",
+		pkg: "blockstm", run: "^TestHelpKeepsMarks$",
+	},
+	{
+		name: "who helps takes the mark of a later task",
+		file: retry, old: "\t\ts.stale.set(i) // of a later task", new: "\t\t// of a later task",
+		pkg: "blockstm", run: "^TestHelpKeepsMarks$",
+	},
+	{
+		name: "a fault in the middle of an execution is taken for its failure",
+		file: "guess.go", old: "g.waits = true", new: "g.waits = false",
+		pkg: "", run: "^TestPanicWhileWaiting$",
+	},
+	{
 		name: "who helps executes with what is in use",
 		file: "speculation.go", old: "\tif w.busy {\n", new: "\tif false {\n",
 		pkg: "", run: "^TestHelps$",

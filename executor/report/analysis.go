@@ -68,7 +68,9 @@ type Step struct {
 	Place int           // where it read what the step before wrote; Nowhere for the first
 }
 
-// Executions returns all runs, lane by lane in order.
+// Executions returns all runs, lane by lane in the order of their ends. One that was
+// interrupted counts as begun later, by as long as that took; so it may overlap what ran
+// in its middle.
 func (b *Block) Executions() []Execution {
 	runs, _ := b.executions()
 	return runs

@@ -10,7 +10,8 @@ const (
 	Tick Kind = iota
 	// Idle means: what follows until the next tick is not work.
 	Idle
-	// Paused means: an execution waits. What ends before Resumed was executed meanwhile.
+	// Paused means: an execution is interrupted. What ends before Resumed was executed
+	// meanwhile; what is left until the first such lap is not work.
 	Paused
 	// Resumed means: the execution that paused last goes on.
 	Resumed
