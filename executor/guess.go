@@ -19,7 +19,7 @@ type guess struct {
 	memory *memory
 	worker int
 	run    *speculation
-	waits  bool // what panics now is not the execution
+	waits  bool // in await: what panics now is not the execution
 }
 
 // account sets v to the guess, and returns the last task that is known to have changed
@@ -61,8 +61,8 @@ func (g *guess) reads(e *accountEntry) {
 	}
 }
 
-// slot is what the transaction takes the slot to hold, which is no estimate if that can
-// be helped.
+// slot is what the transaction takes the slot to hold. It waits for what is being
+// replaced, and replaces first what is still to be.
 func (g *guess) slot(e *slotEntry) common.Hash {
 	if g.index > 0 {
 		return g.memory.alongSlot(e, g.index)

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"math"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,7 +74,9 @@ func traceOf(t *testing.T, e executor.Executor, b *recordedBlock) *traced {
 type tracedRun struct {
 	*traced
 	scheduler *blockstm.Scheduler
-	deaf      bool // nobody is told what was written, and nobody waits
+	deaf      bool         // nobody is told what was written, and nobody waits
+	busy      []bool       // by worker: it executes something
+	nested    atomic.Int64 // executions in the middle of others
 	cells     []traceCell
 	arenas    []blockstm.Arena[struct{}, uint64]
 	records   []tracedRecord
@@ -101,6 +104,12 @@ func (r *tracedRun) guess(worker, task, cell int, wait bool) uint64 {
 }
 
 func (r *tracedRun) run(worker, task int, guess bool) {
+	if r.busy[worker] {
+		r.nested.Add(1)
+	} else {
+		r.busy[worker] = true
+		defer func() { r.busy[worker] = false }()
+	}
 	rec := &r.records[task%len(r.records)]
 	rec.before = rec.before[:0]
 	if rec.task == task {
@@ -187,14 +196,15 @@ func (r *tracedRun) Commit(_, task int) bool {
 }
 
 // simulate runs the block on as many workers, and as many processors, as told, and returns
-// how many times as fast as one that is and how many executions were lost.
-func (tr *traced) simulate(t *testing.T, workers int, deaf bool) (speedUp float64, lost int) {
+// how many times as fast as one that is, and how many executions were lost and were in the
+// middle of others.
+func (tr *traced) simulate(t *testing.T, workers int, deaf bool) (speedUp float64, lost, nested int) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		window := executor.Window(workers) * 3 / 2
 		r := &tracedRun{
 			traced: tr, deaf: deaf, cells: make([]traceCell, tr.cells),
-			arenas: make([]blockstm.Arena[struct{}, uint64], workers), records: make([]tracedRecord, window),
+			arenas: make([]blockstm.Arena[struct{}, uint64], workers), busy: make([]bool, workers), records: make([]tracedRecord, window),
 		}
 		for i := range r.cells {
 			r.cells[i].Load(&traceVersion{Task: -1})
@@ -211,10 +221,10 @@ func (tr *traced) simulate(t *testing.T, workers int, deaf bool) (speedUp float6
 		if err != nil || result.Committed != len(tr.takes) {
 			t.Fatalf("%+v, %v", result, err)
 		}
-		lost = result.Aborts
+		lost, nested = result.Aborts, int(r.nested.Load())
 		speedUp = float64(total) / float64(time.Since(begin))
 	})
-	return speedUp, lost
+	return speedUp, lost, nested
 }
 
 // TestManyWorkers lets the scheduler run the mainnet blocks on more processors than this
@@ -244,17 +254,18 @@ func TestManyWorkers(t *testing.T) {
 		}
 	}
 	for _, workers := range []int{2, 4, 8, 16, 32} {
-		mean, lost := [2]float64{}, [2]int{}
+		mean, lost, helped := [2]float64{}, [2]int{}, 0
 		for _, tr := range traces {
 			for i, deaf := range []bool{true, false} {
-				s, l := tr.simulate(t, workers, deaf)
+				s, l, h := tr.simulate(t, workers, deaf)
+				helped += h
 				mean[i] += math.Log(s) / float64(len(traces))
 				lost[i] += l
 			}
 		}
 		without, with := math.Exp(mean[0]), math.Exp(mean[1])
-		t.Logf("%d blocks, %d transactions, %2d workers: %.2f times as fast as one, %d executions lost; %.2f and %d where nobody is told",
-			len(traces), transactions, workers, with, lost[1], without, lost[0])
+		t.Logf("%d blocks, %d transactions, %2d workers: %.2f times as fast as one, %d executions lost, %d in the middle of others; %.2f and %d where nobody is told",
+			len(traces), transactions, workers, with, lost[1], helped, without, lost[0])
 		if workers >= 8 && with < 1.05*without {
 			t.Errorf("%d workers: %.2f, and %.2f where nobody is told", workers, with, without)
 		}
