@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/blockstm"
 	"github.com/motet-evm/motet/internal/oracle"
 )
 
@@ -175,7 +176,7 @@ func (v *adversary) compare(tx *motet.Tx, before, now *oracle.Memory) error {
 	}
 	p := open.(*parallelBlock)
 	got := newSlice([]*motet.Tx{tx})
-	s := &speculation{parallelBlock: p, txs: []*motet.Tx{tx}, out: got}
+	s := &speculation{parallelBlock: p, scheduler: new(blockstm.Scheduler), txs: []*motet.Tx{tx}, out: got}
 	s.Prepare(0, 0, 1)
 	s.Execute(0, 0)
 	v.overwrite(p.memory, now)

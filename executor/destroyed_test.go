@@ -13,6 +13,7 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/blockstm"
 	"github.com/motet-evm/motet/executor/report"
 	"github.com/motet-evm/motet/internal/oracle"
 )
@@ -87,7 +88,7 @@ func TestAbortNamesVoidSlot(t *testing.T) {
 	}
 	p := open.(*parallelBlock)
 	tx := motet.NewTx(types.NewTx(&types.LegacyTx{GasPrice: big.NewInt(8), Gas: 100_000, To: &addr, Value: new(big.Int)}), from)
-	s := &speculation{parallelBlock: p, txs: []*motet.Tx{tx}, out: newSlice([]*motet.Tx{tx})}
+	s := &speculation{parallelBlock: p, scheduler: new(blockstm.Scheduler), txs: []*motet.Tx{tx}, out: newSlice([]*motet.Tx{tx})}
 	s.Execute(0, 0)
 	e, err := p.memory.account(&addr, p.memory.seeds.address(&addr))
 	if err != nil {

@@ -19,6 +19,7 @@ type guess struct {
 	memory *memory
 	worker int
 	run    *speculation
+	first  int  // task of the run that was not committed when the execution began
 	waits  bool // in await: what panics now is not the execution
 }
 
@@ -51,6 +52,21 @@ func (g *guess) account(v *accountValue, e *accountEntry) (by int) {
 	}
 	sum.applyTo(v, &committed.Value)
 	return by
+}
+
+// turn returns what a sender's nonce becomes, from what it is seen to be and no further
+// than to the given one, by his transactions that had not committed when the execution began.
+func (g *guess) turn(sender *common.Address, seen, nonce uint64) uint64 {
+	if g.run == nil {
+		return nonce
+	}
+	before := g.run.txs[g.first : g.task-g.run.tasks]
+	for i := 0; i < len(before) && seen < nonce; i++ {
+		if tx := before[i]; tx.From == *sender && tx.Call().Nonce == seen {
+			seen++
+		}
+	}
+	return seen
 }
 
 // reads notes that the transaction depends on the account's balance or nonce.

@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/motet-evm/motet"
+	"github.com/motet-evm/motet/executor/blockstm"
 	"github.com/motet-evm/motet/internal/oracle"
 )
 
@@ -202,7 +203,7 @@ func TestPanicWhileWaiting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &speculation{parallelBlock: b.(*parallelBlock), txs: txs} // without a scheduler to wait by
+	s := &speculation{parallelBlock: b.(*parallelBlock), scheduler: new(blockstm.Scheduler), txs: txs} // one that has no places to wait at
 	s.Execute(0, 0)
 	defer func() {
 		if recover() == nil {

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"fmt"
 	"math/big"
 	"reflect"
 	"testing"
@@ -256,4 +257,71 @@ func TestRefused(t *testing.T) {
 			t.Errorf("schedule %d: %d included, %d lost, the report tells of %+v", schedule, included, aborts, r.Aborts)
 		}
 	}
+}
+
+// TestTurns: what a sender's nonce will be when it is a transaction's turn is told by
+// his transactions before it, though none of them has been executed yet, and so is that it
+// will not be its turn.
+func TestTurns(t *testing.T) {
+	contract, before, _ := step(nil)
+	payee := common.Address{0xaa}
+	for i := range 3 {
+		before.Accounts[common.Address{0xe0, byte(i)}] = &oracle.MemoryAccount{Nonce: 3, Balance: *uint256.NewInt(1e18), CodeHash: types.EmptyCodeHash}
+	}
+	before.Accounts[common.Address{0xe0, 9}] = &oracle.MemoryAccount{Nonce: 3, CodeHash: types.EmptyCodeHash} // owns nothing
+	tests := []struct {
+		name   string
+		txs    [][2]byte // sender and nonce
+		aborts int
+	}{
+		{"in turn", [][2]byte{{0, 3}, {1, 3}, {0, 4}, {0, 5}, {1, 4}, {0, 6}, {1, 5}, {2, 3}, {0, 7}, {1, 6}, {2, 4}}, 0},
+		{"too high", [][2]byte{{0, 4}, {0, 3}, {0, 9}, {1, 9}, {0, 4}, {0, 6}, {0, 5}, {1, 4}, {0, 6}, {1, 9}, {1, 3}}, 0},
+		{"after one that is refused", [][2]byte{{1, 3}, {9, 3}, {9, 4}, {1, 4}, {2, 3}, {2, 9}, {0, 3}, {0, 4}}, 1},
+	}
+	for _, tt := range tests {
+		for _, to := range []common.Address{payee, contract} {
+			txs := make([]*motet.Tx, len(tt.txs))
+			for i, x := range tt.txs {
+				var data []byte
+				if to == contract { // slots of its own
+					data = make([]byte, 96)
+					data[31], data[95] = byte(i), byte(100+i)
+				}
+				tx := types.NewTx(&types.LegacyTx{Nonce: uint64(x[1]), GasPrice: big.NewInt(8), Gas: 100_000, To: &to, Data: data})
+				txs[i] = motet.NewTx(tx, common.Address{0xe0, x[0]})
+			}
+			run := func(e Executor) *Slice {
+				b, err := e.Open(t.Context(), stepEnv(before))
+				if err != nil {
+					t.Fatal(err)
+				}
+				slice, err := b.Run(t.Context(), txs)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := b.Finish(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+				return slice
+			}
+			want, got := run(NewSerial(Config{})), run(NewParallel(Config{Workers: 1, Schedule: Backwards}))
+			if got.Stats.Aborts != tt.aborts {
+				t.Errorf("%s, to %s: %+v", tt.name, to, got.Stats)
+			}
+			if !reflect.DeepEqual(refusals(want), refusals(got)) || len(want.Included) != len(got.Included) {
+				t.Errorf("%s, to %s: refused %q, want %q", tt.name, to, refusals(got), refusals(want))
+			}
+			if err := oracle.CompareReceipts(want.Receipts, got.Receipts); err != nil {
+				t.Errorf("%s, to %s: %v", tt.name, to, err)
+			}
+		}
+	}
+}
+
+func refusals(s *Slice) []string {
+	var out []string
+	for _, r := range s.Skipped {
+		out = append(out, fmt.Sprint(r.Tx.Call().Nonce, r.Verdict, r.Err))
+	}
+	return out
 }

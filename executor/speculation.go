@@ -122,7 +122,7 @@ func (s *speculation) Execute(worker, task int) {
 
 // guess returns how a worker's execution of a task reads.
 func (s *speculation) guess(worker, task int) guess {
-	g := guess{task: s.tasks + task, number: s.number(task), memory: s.memory, worker: worker, run: s}
+	g := guess{task: s.tasks + task, number: s.number(task), memory: s.memory, worker: worker, run: s, first: s.scheduler.Frontier()}
 	if s.along {
 		g.index = uint32(s.begin + task + 1) //nolint:gosec // transactions of a block
 	}
@@ -197,10 +197,13 @@ func (l *lane) expect() {
 	s.assume(s.sender, m.Nonce)
 }
 
-// assume takes the nonce of a speculative transaction to be its sender's turn.
+// assume takes a sender's nonce to be what it is once his transactions that lie before
+// the speculative one and could be under way have committed. With the nonce given it is
+// his turn then, as a rule.
 func (s *txState) assume(sender *account, nonce uint64) {
-	if sender.base.nonce < nonce {
-		sender.base.nonce, sender.nonce = nonce, nonce
+	if turn := sender.base.nonce; turn < nonce {
+		turn = s.guess.turn(&sender.addr, turn, nonce)
+		sender.base.nonce, sender.nonce = turn, turn
 	}
 }
 

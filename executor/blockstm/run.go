@@ -188,6 +188,9 @@ func (s *Scheduler) Run(ctx context.Context) (Result, error) {
 	return result, nil
 }
 
+// Frontier returns the first task of the run that was not committed a moment ago.
+func (s *Scheduler) Frontier() int { return int(s.frontier.Load()) }
+
 func (s *Scheduler) yield(worker int) {
 	if s.plan.Yield != nil {
 		s.plan.Yield(worker)

@@ -111,6 +111,16 @@ var mutants = []mutant{
 		pkg: "", run: "^TestPanicWhileWaiting$",
 	},
 	{
+		name: "it is always a sender's turn",
+		file: "guess.go", old: "tx.From == *sender && tx.Call().Nonce == seen {", new: "i == 0 || tx != nil {",
+		pkg: "", run: "^TestTurns$",
+	},
+	{
+		name: "a sender's transactions before do not count",
+		file: "guess.go", old: "tx.From == *sender && tx.Call().Nonce == seen {", new: "tx == nil {",
+		pkg: "", run: "^TestTurns$",
+	},
+	{
 		name: "who helps executes with what is in use",
 		file: "speculation.go", old: "\tif w.busy {\n", new: "\tif false {\n",
 		pkg: "", run: "^TestHelps$",
