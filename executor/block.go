@@ -113,17 +113,25 @@ const maxDeployed = 64 << 20
 // block's, which has found out where the code that it has run may jump to, and keeps an
 // eighth of the code's size for that. It goes when the memory forgets the code, and
 // when much code was deployed: most of that may have been reverted, and be nowhere.
-func (b *block) equip(l *lane) {
+//
+// It reports whether it is a new one.
+func (b *block) equip(l *lane) bool {
 	l.contracts = [len(l.contracts)]common.Address{}
 	if l.evm != nil && l.config == b.env.Config && l.rules == b.rules && l.life == b.memory.life && l.state.deployed <= maxDeployed {
 		l.evm.Context = b.context
-		return
+		return false
 	}
 	if l.evm != nil {
 		l.evm.Release()
 	}
+	return b.renew(l)
+}
+
+// renew gives the lane a new EVM, and reports true.
+func (b *block) renew(l *lane) bool {
 	l.evm = vm.NewEVM(b.context, l.state, b.env.Config, vm.Config{})
 	l.config, l.rules, l.life, l.state.deployed = b.env.Config, b.rules, b.memory.life, 0
+	return true
 }
 
 // preExecution runs the system calls that precede the transactions. It is

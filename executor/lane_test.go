@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/tracing"
@@ -24,7 +25,7 @@ func lanes(b Block) []*lane {
 	case *parallelBlock:
 		list := []*lane{b.single}
 		for _, w := range b.workers {
-			list = append(list, &w.lane, &w.second(b.block).lane)
+			list = append(list, &w.lane, &w.second(b.block, b.workers).lane)
 		}
 		return list
 	default:
@@ -191,6 +192,56 @@ func TestEVMAfterPanic(t *testing.T) {
 		}
 		if _, err := b.Run(context.Background(), txs[1:]); !errors.Is(err, motet.ErrHalt) {
 			t.Errorf("%d workers: %v", workers, err)
+		}
+	}
+}
+
+// TestApart: no two workers' EVMs write the same lines of the processor's cache.
+func TestApart(t *testing.T) {
+	_, before, _ := step(nil)
+	for range 20 {
+		open, err := NewParallel(Config{Workers: 8}).Open(t.Context(), stepEnv(before))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := open.(*parallelBlock)
+		for i, w := range b.workers {
+			w.second(b.block, b.workers)
+			at := reflect.ValueOf(w.evm).Elem().FieldByName("arena").Pointer()
+			if w.seat != seatOf(w.evm) || w.seat.top != at || w.spare.seat != seatOf(w.spare.evm) {
+				t.Fatalf("worker %d: %+v, %+v, the stack at %#x", i, w.seat, w.spare.seat, at)
+			}
+			for k, o := range b.workers {
+				if o != w && (o.seat.meets(w.seat) || o.seat.meets(w.spare.seat)) {
+					t.Errorf("workers %d and %d: %+v meets %+v or %+v", i, k, o.seat, w.seat, w.spare.seat)
+				}
+			}
+		}
+		if _, err := b.Finish(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestSeats: what shares a pair of lines with another meets it.
+func TestSeats(t *testing.T) {
+	const size = unsafe.Sizeof(vm.EVM{})
+	tests := []struct {
+		name  string
+		a, b  seat
+		meets bool
+	}{
+		{"far", seat{0x10000, 0x20000}, seat{0x11000, 0x20100}, false},
+		{"tops in one line", seat{0x10000, 0x20000}, seat{0x11000, 0x20020}, true},
+		{"tops in a pair of lines", seat{0x10000, 0x20000}, seat{0x11000, 0x20060}, true},
+		{"tops in neighbouring pairs", seat{0x10000, 0x20060}, seat{0x11000, 0x20080}, false},
+		{"an end beside a beginning", seat{0x10010, 0x20000}, seat{0x10010 + size, 0x20100}, true},
+		{"one pair later", seat{0x10000, 0x20000}, seat{0x10000 + (size+127)/128*128, 0x20100}, false},
+		{"tops unknown", seat{0x10000, 0}, seat{0x11000, 0}, false},
+	}
+	for _, tt := range tests {
+		if tt.a.meets(tt.b) != tt.meets || tt.b.meets(tt.a) != tt.meets {
+			t.Errorf("%s: %v and %v", tt.name, tt.a.meets(tt.b), tt.b.meets(tt.a))
 		}
 	}
 }

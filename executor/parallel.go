@@ -129,9 +129,9 @@ func (e *Parallel) Open(ctx context.Context, env Env) (Block, error) {
 		return nil, err
 	}
 	for _, w := range c.workers {
-		w.open(b)
+		w.open(b, c.workers)
 		if w.spare != nil {
-			w.spare.open(b)
+			w.spare.open(b, c.workers)
 		}
 	}
 	return p, nil
@@ -431,6 +431,7 @@ func (p *parallelBlock) plan(tasks int, hinted bool) blockstm.Plan {
 // worker executes transactions of one block at a time.
 type worker struct {
 	lane
+	seat seat // of the EVM
 
 	own      *footprint // its state's when it holds no record
 	guess    guess
@@ -452,18 +453,18 @@ func newWorker(m *memory) *worker {
 
 // open makes the worker ready for a block. No version of the last one is in use
 // any more.
-func (w *worker) open(b *block) {
+func (w *worker) open(b *block, crew []*worker) {
 	w.accounts.Reset()
 	w.slots.Reset()
-	b.equip(&w.lane)
+	b.apart(w, crew)
 	w.fresh = *core.NewGasPool(b.env.Header.GasLimit)
 }
 
 // second returns what the worker executes with in the middle of an execution.
-func (w *worker) second(b *block) *worker {
+func (w *worker) second(b *block, crew []*worker) *worker {
 	if w.spare == nil {
 		w.spare = newWorker(b.memory)
-		w.spare.open(b)
+		w.spare.open(b, crew)
 	}
 	return w.spare
 }

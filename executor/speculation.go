@@ -142,7 +142,7 @@ func (s *speculation) push(task int, last uint64) {
 func (s *speculation) enter(worker int) *worker {
 	w := s.workers[worker]
 	if w.busy {
-		w = w.second(s.block)
+		w = w.second(s.block, s.workers)
 	}
 	w.busy = true
 	return w

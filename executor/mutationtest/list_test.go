@@ -111,6 +111,11 @@ var mutants = []mutant{
 		pkg: "", run: "^TestPanicWhileWaiting$",
 	},
 	{
+		name: "EVMs of two workers share a line of the cache",
+		file: "apart.go", old: "return o != w && o.seat", new: "return o == nil && o.seat",
+		pkg: "", run: "^TestApart$",
+	},
+	{
 		name: "it is always a sender's turn",
 		file: "guess.go", old: "tx.From == *sender && tx.Call().Nonce == seen {", new: "i == 0 || tx != nil {",
 		pkg: "", run: "^TestTurns$",
@@ -127,12 +132,12 @@ var mutants = []mutant{
 	},
 	{
 		name: "what executes in the middle of another is of the last block",
-		file: "parallel.go", old: "if w.spare != nil {\n\t\t\tw.spare.open(b)", new: "if w.spare != nil {\n\t\t\tw.spare.budget = nil",
+		file: "parallel.go", old: "if w.spare != nil {\n\t\t\tw.spare.open(b, c.workers)", new: "if w.spare != nil {\n\t\t\tw.spare.budget = nil",
 		pkg: "", run: "^TestHelps$",
 	},
 	{
 		name: "what executes in the middle of another is of other rules",
-		file: "parallel.go", old: "if w.spare != nil {\n\t\t\tw.spare.open(b)", new: "if w.spare != nil {\n\t\t\tw.spare.accounts.Reset()\n\t\t\tw.spare.slots.Reset()\n\t\t\tw.spare.evm.Context = b.context",
+		file: "parallel.go", old: "if w.spare != nil {\n\t\t\tw.spare.open(b, c.workers)", new: "if w.spare != nil {\n\t\t\tw.spare.accounts.Reset()\n\t\t\tw.spare.slots.Reset()\n\t\t\tw.spare.evm.Context = b.context",
 		pkg: "", run: "^TestEVMOutlivesBlocks$",
 	},
 	{
