@@ -30,11 +30,12 @@ func (l *lane) transfer(b *block, tx *motet.Tx) bool {
 	}
 	coinbase := &b.context.Coinbase
 	earns := s.memory.fees.entry == nil || tx.From == *coinbase || *m.To == *coinbase
-	fetch := s.lone
+	var from, to *account
 	if tx.From == *m.To || earns {
-		fetch = s.loaded
+		from, to = s.loaded(&tx.From), s.loaded(m.To)
+	} else {
+		from, to = s.lone(&tx.From), s.recipient(m.To)
 	}
-	from, to := fetch(&tx.From), fetch(m.To)
 	if s.guess != nil {
 		s.assume(from, m.Nonce)
 	}
@@ -78,6 +79,16 @@ func (s *txState) lone(addr *common.Address) *account {
 	a := s.newAccount()
 	*a = account{addr: *addr, hash: s.memory.seeds.address(addr)}
 	s.load(a, addr)
+	return a
+}
+
+// recipient is lone for an account of which nothing but the code matters: what it owns
+// changes by the amount. So nobody looks at what earlier transactions are about to pay it, of
+// which there may be many, in caches of other processors.
+func (s *txState) recipient(addr *common.Address) *account {
+	a := s.newAccount()
+	*a = account{addr: *addr, hash: s.memory.seeds.address(addr)}
+	s.loadAs(a, addr, true)
 	return a
 }
 

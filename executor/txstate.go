@@ -256,7 +256,11 @@ func (s *txState) loaded(addr *common.Address) *account {
 }
 
 // load reads the account at addr, which is a's.
-func (s *txState) load(a *account, addr *common.Address) {
+func (s *txState) load(a *account, addr *common.Address) { s.loadAs(a, addr, false) }
+
+// loadAs is load, but that a speculative transaction may take what is committed for the
+// account that it will find.
+func (s *txState) loadAs(a *account, addr *common.Address, committed bool) {
 	a.flags |= isLoaded
 	e, err := s.memory.account(addr, a.hash)
 	a.entry = e
@@ -264,12 +268,16 @@ func (s *txState) load(a *account, addr *common.Address) {
 		s.fail(err)
 		return
 	}
-	if s.guess == nil {
+	switch {
+	case s.guess == nil:
 		if e == s.memory.fees.entry {
 			s.memory.settleFees()
 		}
 		a.base.set(&e.cell.Committed().Value)
-	} else {
+	case committed && s.guess.index == 0:
+		s.memory.step()
+		a.base.set(&e.cell.Committed().Value)
+	default:
 		s.guess.account(&a.base, e)
 	}
 	a.balance.Set(&a.base.balance)
